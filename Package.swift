@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: MIT
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "husk",
+    products: [
+        .library(name: "Husk", targets: ["Husk"]),
+        .executable(name: "husk", targets: ["HuskCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // What crosses the kernel border, and the probes themselves. The .bpf.c is
+        // compiled by the plugin, not as a part of this target.
+        .target(name: "HuskProbes", exclude: ["bpf"]),
+        .systemLibrary(
+            name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+        .systemLibrary(
+            name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
+        .target(name: "CHuskSystem"),
+
+        .target(
+            name: "HuskModel",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(
+            name: "Husk",
+            dependencies: ["HuskModel", "HuskProbes", "CLibbpf", "CHuskSystem"],
+            swiftSettings: strict,
+            plugins: ["EmbedProbes"]),
+        .target(name: "HuskCapture", dependencies: ["HuskModel"], swiftSettings: strict),
+        .target(
+            name: "HuskAnalysis", dependencies: ["HuskModel", "CCapstone"], swiftSettings: strict),
+        .executableTarget(
+            name: "HuskCommand",
+            dependencies: [
+                "Husk", "HuskCapture", "HuskAnalysis",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/husk",
+            swiftSettings: strict),
+
+        .executableTarget(
+            name: "compile-probes", path: "Plugins/compile-probes", swiftSettings: strict),
+        .plugin(
+            name: "EmbedProbes", capability: .buildTool(), dependencies: ["compile-probes"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

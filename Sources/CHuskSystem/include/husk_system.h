@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * husk_system.h - system calls that Swift cannot make itself.
+ *
+ * Swift imports no variadic C functions (syscall, ioctl) and no fork. Each function here
+ * is one call, returns -errno on failure, and decides nothing.
+ */
+#ifndef HUSK_SYSTEM_H
+#define HUSK_SYSTEM_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * A detached mount of tracefs: a folder descriptor that no one else sees and that is gone
+ * when it is closed. The tracepoints' numbers can be read from it on a machine where
+ * tracefs is not mounted, without mounting it for everyone (fsopen(2), Linux 5.2).
+ */
+int husk_tracefs_open(void);
+
+/* Opens a tracepoint for every CPU-independent use by a BPF program (perf_event_open(2)). */
+int husk_tracepoint_open(uint64_t tracepoint_id);
+
+/* pidfd_open(2). */
+int husk_pidfd_open(pid_t pid);
+
+/* capget(2): the effective set of the calling thread, or 0 with *error set to errno. */
+uint64_t husk_effective_capabilities(int *error);
+
+/* A child that exists, has not yet executed its program, and waits. */
+struct husk_child {
+	pid_t pid;
+	int release_fd; /* write one byte: it executes. Close: it ends. */
+	int error_fd;   /* end of file: executed. Four bytes: the errno of execvp. */
+};
+
+/*
+ * Forks. Between fork and exec the child calls only async-signal-safe functions; it gets
+ * `mask` as its signal mask. Both descriptors are close-on-exec. Returns 0 or -errno.
+ */
+int husk_child_start(char *const argv[], const sigset_t *mask, struct husk_child *child);
+
+/* Signal numbers that arrived on a signalfd(2): fills `info`, returns 1, 0 (none), -errno. */
+struct husk_signal {
+	int number;
+	int sent_by_kernel; /* from the terminal, so the whole process group has got it */
+};
+int husk_signalfd_open(const sigset_t *set);
+int husk_signalfd_read(int fd, struct husk_signal *signal);
+
+/* eventfd(2). */
+int husk_eventfd_open(void);
+
+/* process_vm_readv(2) of one range: bytes read or -errno. */
+ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size);
+
+/* strerror_r(3), the POSIX one. */
+void husk_error_name(int error, char *buffer, size_t size);
+
+/* pthread_setname_np(3) for the calling thread. */
+void husk_thread_set_name(const char *name);
+
+/* waitpid(2) with WNOHANG: pid, 0 (still runs), or -errno; *code and *term as decoded. */
+int husk_child_poll(pid_t pid, int *exit_code, int *term_signal);
+
+#endif /* HUSK_SYSTEM_H */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "husk_system.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int husk_tracefs_open(void)
+{
+	long mount = -1;
+	int error;
+	long context = syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC);
+
+	if (context < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mount = syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
+	error = errno;
+	close((int)context);
+	return mount < 0 ? -error : (int)mount;
+}
+
+int husk_tracepoint_open(uint64_t tracepoint_id)
+{
+	/* The event itself is never read: with a BPF program on it, its CPU (0) does not
+	 * matter either. The program runs wherever the tracepoint is hit. */
+	struct perf_event_attr attributes = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attributes),
+		.config = tracepoint_id,
+		.sample_period = 1,
+		.wakeup_events = 1,
+	};
+	long fd = syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int husk_pidfd_open(pid_t pid)
+{
+	long fd = syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+uint64_t husk_effective_capabilities(int *error)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	*error = 0;
+	if (syscall(SYS_capget, &header, data) != 0) {
+		*error = errno;
+		return 0;
+	}
+	return data[0].effective | ((uint64_t)data[1].effective << 32);
+}
+
+int husk_signalfd_open(const sigset_t *set)
+{
+	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int husk_signalfd_read(int fd, struct husk_signal *signal)
+{
+	struct signalfd_siginfo info;
+	ssize_t size;
+
+	do
+		size = read(fd, &info, sizeof(info));
+	while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (size != sizeof(info))
+		return 0;
+	signal->number = (int)info.ssi_signo;
+	signal->sent_by_kernel = info.ssi_code == SI_KERNEL;
+	return 1;
+}
+
+int husk_child_poll(pid_t pid, int *exit_code, int *term_signal)
+{
+	int status;
+	pid_t result;
+
+	do
+		result = waitpid(pid, &status, WNOHANG);
+	while (result < 0 && errno == EINTR);
+	if (result < 0)
+		return -errno;
+	if (result == 0)
+		return 0;
+	*exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	*term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	return result;
+}
+
+int husk_eventfd_open(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size)
+{
+	struct iovec local = {.iov_base = buffer, .iov_len = size};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+	ssize_t result = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	return result < 0 ? -errno : result;
+}
+
+void husk_error_name(int error, char *buffer, size_t size)
+{
+	extern int __xpg_strerror_r(int, char *, size_t); /* the other one is GNU's */
+
+	if (size > 0 && __xpg_strerror_r(error, buffer, size) != 0)
+		buffer[0] = 0;
+}
+
+void husk_thread_set_name(const char *name)
+{
+	pthread_setname_np(pthread_self(), name);
+}

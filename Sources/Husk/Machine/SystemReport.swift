@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+internal import CLibbpf
+internal import Glibc
+
+/// What this kernel and these privileges allow: asked of the kernel by trying, not derived
+/// from version numbers.
+public struct SystemReport: Sendable {
+    public struct Check: Sendable {
+        public enum Status: String, Sendable {
+            case ok
+            /// Husk works without it, with a limit that `detail` names.
+            case limited
+            /// Husk does not work without it.
+            case missing
+        }
+
+        public var name: String
+        public var status: Status
+        public var detail: String
+        /// How to get what is missing.
+        public var hint: String?
+    }
+
+    public var kernel: String
+    public var machine: String
+    public var checks: [Check]
+    /// How pages would be copied; nil: Husk cannot trace here.
+    public var copyMethod: CopyMethod?
+
+    public var canTrace: Bool { copyMethod != nil }
+
+    /// Tries everything that a trace needs; leaves nothing behind.
+    public init() {
+        var name = utsname()
+        uname(&name)
+        kernel = targetText(name.release).escaped
+        machine = targetText(name.machine).escaped
+        checks = [Self.architecture(machine), Self.typeInformation()]
+        checks += Self.capabilities()
+        checks += [Self.lockdown(), Self.tracepoints()].compactMap { $0 }
+        checks += Self.features()
+        let (load, method) = Self.probes()
+        copyMethod = method
+        checks += [load, Self.deferredCopy(method), Self.processNumbers(), Self.swap()]
+    }
+
+    // MARK: Checks
+
+    private static func architecture(_ machine: String) -> Check {
+        machine == "x86_64"
+            ? Check(name: "architecture", status: .ok, detail: machine)
+            : Check(
+                name: "architecture", status: .missing, detail: machine,
+                hint: "the probes are built for x86_64 only")
+    }
+
+    private static func typeInformation() -> Check {
+        access("/sys/kernel/btf/vmlinux", R_OK) == 0
+            ? Check(name: "kernel types (BTF)", status: .ok, detail: "/sys/kernel/btf/vmlinux")
+            : Check(
+                name: "kernel types (BTF)", status: .missing,
+                detail: "/sys/kernel/btf/vmlinux cannot be read",
+                hint: "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys")
+    }
+
+    private static func capabilities() -> [Check] {
+        let held = CapabilitySet.current()
+        let admin = held.contains(.sysAdmin)
+        return [Capability.bpf, .perfmon, .sysPtrace, .sysAdmin].map { capability in
+            let name = capability.name
+            if held.contains(capability) {
+                return Check(name: name, status: .ok, detail: capability.purpose)
+            }
+            if admin, capability == .bpf || capability == .perfmon {
+                return Check(name: name, status: .ok, detail: "CAP_SYS_ADMIN stands for it")
+            }
+            let isNeeded = capability == .bpf || capability == .perfmon
+            return Check(
+                name: name, status: isNeeded ? .missing : .limited,
+                detail: "needed to \(capability.purpose)",
+                hint: "run Husk as root, or give it file capabilities with setcap(8)")
+        }
+    }
+
+    private static func lockdown() -> Check? {
+        guard let text = readFile("/sys/kernel/security/lockdown", limit: 256) else { return nil }
+        let line = String(decoding: text, as: UTF8.self)
+        let isConfidential = line.contains("[confidentiality]")
+        return Check(
+            name: "kernel lockdown", status: isConfidential ? .missing : .ok,
+            detail: String(line.prefix { $0 != "\n" }),
+            hint: isConfidential
+                ? "this mode forbids BPF programs to read memory; boot without it" : nil)
+    }
+
+    private static func tracepoints() -> Check {
+        do throws(HuskError) {
+            let tracepoints = try Tracepoints()
+            _ = try tracepoints.number(of: "syscalls/sys_enter_mprotect")
+            return Check(
+                name: "syscall tracepoints", status: .ok, detail: tracepoints.place.rawValue)
+        } catch {
+            return Check(
+                name: "syscall tracepoints", status: .missing, detail: error.description,
+                hint: error.hint)
+        }
+    }
+
+    private static func features() -> [Check] {
+        let helpers: [(bpf_func_id, String, String)] = [
+            (BPF_FUNC_find_vma, "bpf_find_vma", "5.17"), (BPF_FUNC_loop, "bpf_loop", "5.17"),
+            (BPF_FUNC_probe_read_user, "bpf_probe_read_user", "5.5"),
+        ]
+        var checks = helpers.map { helper, name, since in
+            let (result, _) = LibbpfLog.collecting {
+                libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, helper, nil)
+            }
+            return feature("helper " + name, result, since)
+        }
+        let (ring, _) = LibbpfLog.collecting {
+            libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nil)
+        }
+        checks.append(feature("BPF ring buffer", ring, "5.8"))
+        return checks
+    }
+
+    private static func feature(_ name: String, _ result: Int32, _ since: String) -> Check {
+        switch result {
+        case 1: Check(name: name, status: .ok, detail: "present")
+        case 0:
+            Check(
+                name: name, status: .missing, detail: "this kernel lacks it",
+                hint: "it came with Linux \(since)")
+        default:
+            Check(
+                name: name, status: .missing,
+                detail: "cannot be asked for: \(HuskError.name(of: -result))",
+                hint: "run `husk doctor` as root")
+        }
+    }
+
+    private static func probes() -> (Check, CopyMethod?) {
+        do throws(HuskError) {
+            let probes = try ProbeObject(
+                ProbeObject.Options(
+                    ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, method: nil))
+            try probes.attach()
+            return (
+                Check(name: "probes", status: .ok, detail: "loaded, verified and attached"),
+                probes.method
+            )
+        } catch {
+            return (
+                Check(
+                    name: "probes", status: .missing, detail: error.description, hint: error.hint),
+                nil
+            )
+        }
+    }
+
+    private static func deferredCopy(_ method: CopyMethod?) -> Check {
+        switch method {
+        case .taskWork:
+            Check(
+                name: "task-work callback", status: .ok,
+                detail: "pages are copied before the target runs on, and none is lost")
+        case .syscallExit:
+            Check(
+                name: "task-work callback", status: .limited,
+                detail: "pages are copied at the system call's exit; those that are not "
+                    + "resident are read from outside, while the target runs",
+                hint: "it came with Linux 6.18")
+        case nil:
+            Check(
+                name: "task-work callback", status: .limited,
+                detail: "not known, since the probes cannot be loaded")
+        }
+    }
+
+    private static func processNumbers() -> Check {
+        PIDNamespace.inodeUnlessInitial() == 0
+            ? Check(name: "PID namespace", status: .ok, detail: "the initial one")
+            : Check(
+                name: "PID namespace", status: .ok,
+                detail: "a nested one (container); processes outside it cannot be named")
+    }
+
+    private static func swap() -> Check {
+        Swap.isInUse
+            ? Check(
+                name: "swap", status: .ok,
+                detail: "in use: pages that are not resident are looked at, which costs time")
+            : Check(name: "swap", status: .ok, detail: "none")
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+internal import CLibbpf
+internal import HuskProbes
+
+/// How the kernel side copies pages.
+public enum CopyMethod: String, Hashable, Sendable, CaseIterable {
+    /// In a task-work callback: in the target's own context, before it runs on, faulting
+    /// pages in, waiting for room in the ring. Linux 6.18 and later.
+    case taskWork = "task-work"
+    /// At the system call's exit, without faults. What is not resident is read from outside
+    /// afterwards; what finds no room is lost.
+    case syscallExit = "syscall-exit"
+}
+
+/// One of the ways to get a task-work callback, by the kfunc that this kernel has.
+enum DeferredFlavor: Sendable {
+    case none
+    /// `bpf_task_work_schedule_resume_impl` with five arguments: Linux 6.18 and 6.19.
+    case explicitProgram
+    /// `bpf_task_work_schedule_resume`, to which the verifier adds one: Linux 7.0 and later.
+    case implicitProgram
+
+    var method: CopyMethod {
+        switch self {
+        case .none: .syscallExit
+        case .explicitProgram, .implicitProgram: .taskWork
+        }
+    }
+
+    var configuration: UInt8 {
+        switch self {
+        case .none: UInt8(HUSK_DEFERRED_NONE.rawValue)
+        case .explicitProgram: UInt8(HUSK_DEFERRED_IMPL.rawValue)
+        case .implicitProgram: UInt8(HUSK_DEFERRED_IMPLICIT.rawValue)
+        }
+    }
+
+    /// What the kernel's BTF says it has, best first. Whether it may be used shows when the
+    /// programs are loaded; `.none` is always the last resort.
+    static func offered() -> [DeferredFlavor] {
+        guard let btf = btf__load_vmlinux_btf() else { return [.none] }
+        defer { btf__free(btf) }
+        let kind: UInt32 = 12  // BTF_KIND_FUNC, linux/btf.h (a macro and an enum: ambiguous here)
+        if btf__find_by_name_kind(btf, "bpf_task_work_schedule_resume", kind) > 0 {
+            return [.implicitProgram, .none]
+        }
+        if btf__find_by_name_kind(btf, "bpf_task_work_schedule_resume_impl", kind) > 0 {
+            return [.explicitProgram, .none]
+        }
+        return [.none]
+    }
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import CLibbpf
+internal import Foundation
+internal import HuskProbes
+
+/// The loaded BPF object: its programs, maps and links. Not thread safe; one owner.
+///
+/// Everything is gone from the kernel when this is (its descriptors are closed), and also
+/// when the process is killed.
+final class ProbeObject {
+    /// Unsafe: libbpf's handles. Non-null from init to deinit, used by no one else.
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    let method: CopyMethod
+
+    struct Options {
+        var ringSize: Int
+        var stallLimit: UInt64
+        var stallSilence: UInt64
+        /// Nil: the best that the kernel takes.
+        var method: CopyMethod?
+    }
+
+    /// Loads the programs, trying the ways to copy that the kernel offers, best first.
+    convenience init(_ options: Options) throws(HuskError) {
+        guard access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
+            throw HuskError(
+                .unsupportedKernel,
+                "the kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                errno: errno,
+                hint: "Husk needs a kernel built with CONFIG_DEBUG_INFO_BTF, and /sys mounted")
+        }
+        var flavors = DeferredFlavor.offered()
+        if let wanted = options.method {
+            flavors.removeAll { $0.method != wanted }
+            guard !flavors.isEmpty else {
+                throw HuskError(
+                    .unsupportedKernel, "this kernel has no task-work callbacks for BPF",
+                    hint: "they came with Linux 6.18; leave the choice to Husk, or use "
+                        + CopyMethod.syscallExit.rawValue)
+            }
+        }
+        var failure: HuskError?
+        for flavor in flavors {
+            do throws(HuskError) {
+                try self.init(options, flavor: flavor)
+                return
+            } catch {
+                // Without privilege, or for a bad size, the next way fails as well.
+                if error.code != .probesRefused { throw error }
+                failure = failure ?? error
+            }
+        }
+        throw failure ?? HuskError(.probesRefused, "no way to copy pages was found")
+    }
+
+    private init(_ options: Options, flavor: DeferredFlavor) throws(HuskError) {
+        method = flavor.method
+        object = try Self.open()
+        do throws(HuskError) {
+            try Self.configure(object, options, flavor)
+            let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
+            if result != 0 { throw Self.loadFailure(-result, log) }
+        } catch {
+            // `deinit` does not run for an object that was never made.
+            bpf_object__close(object)
+            throw error
+        }
+    }
+
+    deinit {
+        detach()
+        bpf_object__close(object)
+    }
+
+    // MARK: Loading
+
+    private static func open() throws(HuskError) -> OpaquePointer {
+        let text = EmbeddedProbes.base64
+        // Safe: a StaticString's bytes live as long as the program.
+        let encoded = Data(
+            bytesNoCopy: UnsafeMutableRawPointer(mutating: text.utf8Start),
+            count: text.utf8CodeUnitCount, deallocator: .none)
+        guard let bytes = Data(base64Encoded: encoded) else {
+            throw HuskError(.probesRefused, "the embedded probes are damaged")
+        }
+        let (opened, log) = LibbpfLog.collecting {
+            bytes.withUnsafeBytes { buffer in
+                "memory_tracer".withCString { name in
+                    var options = bpf_object_open_opts()
+                    options.sz = MemoryLayout<bpf_object_open_opts>.size
+                    options.object_name = name
+                    return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
+                }
+            }
+        }
+        guard let opened else {
+            throw HuskError(
+                .probesRefused, "libbpf cannot open the probes", errno: errno, details: log)
+        }
+        return opened
+    }
+
+    private static func configure(
+        _ object: OpaquePointer, _ options: Options, _ flavor: DeferredFlavor
+    ) throws(HuskError) {
+        var configuration = husk_config()
+        configuration.pid_namespace = PIDNamespace.inodeUnlessInitial()
+        configuration.deferred = flavor.configuration
+        configuration.swap = Swap.isInUse ? 1 : 0
+        configuration.ring_size = UInt64(options.ringSize)
+        configuration.stall_limit_ns = options.stallLimit
+        configuration.stall_silence_ns = options.stallSilence
+
+        let readOnly = bpf_object__find_map_by_name(object, ".rodata")
+        let ring = bpf_object__find_map_by_name(object, "ring")
+        guard bpf_map__value_size(readOnly) == MemoryLayout<husk_config>.size,
+            bpf_map__set_initial_value(readOnly, &configuration, MemoryLayout<husk_config>.size)
+                == 0,
+            bpf_map__set_max_entries(ring, UInt32(options.ringSize)) == 0
+        else {
+            throw HuskError(.probesRefused, "the embedded probes are not those of this build")
+        }
+        // Of each pair `on_X` and `on_X_deferred`, load the one that fits.
+        var names: Set<String> = []
+        forEachProgram(of: object) { names.insert(String(cString: bpf_program__name($0))) }
+        let suffix = "_deferred"
+        forEachProgram(of: object) { program in
+            let name = String(cString: bpf_program__name(program))
+            let isDeferred = name.hasSuffix(suffix)
+            let hasTwin = isDeferred || names.contains(name + suffix)
+            bpf_program__set_autoload(
+                program, !hasTwin || isDeferred == (flavor.method == .taskWork))
+        }
+    }
+
+    private static func loadFailure(_ errno: Int32, _ log: String) -> HuskError {
+        switch errno {
+        case EPERM, EACCES:
+            let missing = CapabilitySet.current().missingForTracing
+            if missing.isEmpty {
+                return HuskError(
+                    .notPermitted, "the kernel does not let Husk load BPF programs",
+                    errno: errno,
+                    hint: "kernel lockdown, seccomp or a security module forbids it here",
+                    details: log)
+            }
+            let names = missing.map(\.name).joined(separator: " and ")
+            return HuskError(
+                .notPermitted, "loading BPF programs needs \(names)", errno: errno,
+                hint: "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,"
+                    + "cap_dac_read_search,cap_sys_admin+ep husk", details: log)
+        case ENOMEM:
+            return HuskError(
+                .system, "the kernel has no memory for the ring buffer", errno: errno,
+                hint: "choose a smaller ring", details: log)
+        default:
+            return HuskError(
+                .probesRefused, "the kernel refuses the probes", errno: errno,
+                hint: "please report this with the output of `husk doctor`", details: log)
+        }
+    }
+
+    // MARK: Watching
+
+    /// Adds a process to those that are watched. Do this before ``attach()``: the filter
+    /// stands before the first probe can fire.
+    func watch(pid: Int32) throws(HuskError) {
+        var key = UInt32(pid)
+        var value: UInt32 = 1
+        guard bpf_map_update_elem(descriptor(of: "targets"), &key, &value, 0) == 0 else {
+            throw HuskError(.system, "cannot watch process \(pid)", errno: errno)
+        }
+    }
+
+    /// Attaches every program to its tracepoint.
+    func attach() throws(HuskError) {
+        let tracepoints = try Tracepoints()
+        var pending: [(program: OpaquePointer, tracepoint: String)] = []
+        Self.forEachProgram(of: object) { program in
+            guard bpf_program__autoload(program) else { return }
+            let section = String(cString: bpf_program__section_name(program))
+            pending.append((program, String(section.drop { $0 != "/" }.dropFirst())))
+        }
+        for (program, tracepoint) in pending {
+            let opened = husk_tracepoint_open(try tracepoints.number(of: tracepoint))
+            guard opened >= 0 else { throw Self.attachFailure(tracepoint, -opened) }
+            let (link, log) = LibbpfLog.collecting {
+                bpf_program__attach_perf_event(program, opened)
+            }
+            guard let link else {
+                let failure = errno
+                close(opened)  // on success the link owns it
+                throw HuskError(
+                    .probesRefused, "cannot attach to \(tracepoint)", errno: failure,
+                    details: log)
+            }
+            links.append(link)
+        }
+    }
+
+    private static func attachFailure(_ tracepoint: String, _ errno: Int32) -> HuskError {
+        if errno == EACCES || errno == EPERM {
+            return HuskError(
+                .notPermitted, "attaching to \(tracepoint) needs CAP_PERFMON", errno: errno,
+                hint: "run Husk as root")
+        }
+        return HuskError(.probesRefused, "cannot attach to \(tracepoint)", errno: errno)
+    }
+
+    /// Removes every probe from the kernel. A callback that is under way still ends.
+    func detach() {
+        for link in links { bpf_link__destroy(link) }
+        links = []
+    }
+
+    // MARK: Reading
+
+    var ringDescriptor: Int32 { descriptor(of: "ring") }
+
+    /// The counter's value on each CPU, in the order of their numbers.
+    func counter(_ counter: husk_counter) -> [UInt64] {
+        var values = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))
+        var key = counter.rawValue
+        let result = values.withUnsafeMutableBytes {
+            // Safe: for a per-CPU map the kernel writes 8 bytes for each possible CPU.
+            bpf_map_lookup_elem(descriptor(of: "counters"), &key, $0.baseAddress)
+        }
+        return result == 0 ? values : []
+    }
+
+    private func descriptor(of map: String) -> Int32 {
+        bpf_object__find_map_fd_by_name(object, map)
+    }
+
+    private static func forEachProgram(of object: OpaquePointer, _ body: (OpaquePointer) -> Void) {
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            body(current)
+            program = bpf_object__next_program(object, current)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+
+/// Receives SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD as data instead of being
+/// interrupted by them, and keeps SIGPIPE from ending the process.
+///
+/// Make one on the main thread before any other thread: threads inherit the mask.
+public final class SignalWatch: Sendable {
+    /// A signal that has arrived.
+    public struct Signal: Hashable, Sendable {
+        public var number: Int32
+        /// Sent by the kernel: for SIGINT from the terminal, so that everyone in the
+        /// foreground process group has got it too.
+        public var isFromKernel: Bool
+    }
+
+    private let source: OwnedDescriptor
+    let previousMask: sigset_t
+
+    /// Readable when a signal waits.
+    public var descriptor: Int32 { source.number }
+
+    public init() throws(HuskError) {
+        previousMask = Self.currentMask()
+        var watched = sigset_t()
+        sigemptyset(&watched)
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD] { sigaddset(&watched, signal) }
+        source = try OwnedDescriptor(resultOf: husk_signalfd_open(&watched), "signalfd")
+        // Blocked, not ignored: an ignored SIGPIPE would be inherited through exec. Never
+        // unblocked either: one that waits would end the process then.
+        sigaddset(&watched, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &watched, nil)
+    }
+
+    /// The next signal, if one has arrived. Does not block.
+    public func next() -> Signal? {
+        var signal = husk_signal()
+        guard husk_signalfd_read(source.number, &signal) == 1 else { return nil }
+        return Signal(number: signal.number, isFromKernel: signal.sent_by_kernel != 0)
+    }
+
+    static func currentMask() -> sigset_t {
+        var mask = sigset_t()
+        pthread_sigmask(SIG_BLOCK, nil, &mask)
+        return mask
+    }
+}

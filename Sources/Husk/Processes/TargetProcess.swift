@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+
+/// What /proc/PID/stat and /proc/PID/status tell of a process.
+struct ProcessFacts {
+    var state: Character
+    var isKernelThread: Bool
+    var processID: Int32
+
+    private static let kernelThreadFlag: UInt64 = 0x0020_0000  // PF_KTHREAD, linux/sched.h
+
+    init?(of pid: Int32) {
+        guard let stat = readFile("/proc/\(pid)/stat"),
+            // The name stands in parentheses and may hold anything, parentheses too.
+            let close = stat.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = String(decoding: stat[(close + 1)...], as: UTF8.self)
+            .split(separator: " ")
+        guard fields.count > 6, let state = fields[0].first, let flags = UInt64(fields[6])
+        else { return nil }
+        self.state = state
+        isKernelThread = flags & Self.kernelThreadFlag != 0
+        processID = pid
+        if let status = readFile("/proc/\(pid)/status") {
+            for line in String(decoding: status, as: UTF8.self).split(separator: "\n")
+            where line.hasPrefix("Tgid:") {
+                processID = Int32(line.dropFirst(5).drop { $0 == "\t" || $0 == " " }) ?? pid
+            }
+        }
+    }
+}
+
+/// A process that can be traced.
+enum TargetProcess {
+    /// A pidfd: readable once the whole process has ended. A class, because arrays do not
+    /// hold types that cannot be copied.
+    final class Handle: Sendable {
+        private let descriptor: OwnedDescriptor
+        var number: Int32 { descriptor.number }
+
+        init(_ descriptor: consuming OwnedDescriptor) {
+            self.descriptor = descriptor
+        }
+    }
+
+    /// Checks with kill(2) that the process exists, and that it is one with memory of its own.
+    static func open(pid: Int32) throws(HuskError) -> Handle {
+        guard pid > 0 else {
+            throw HuskError(
+                .invalidPID, "\(pid) is not a process ID",
+                hint: "a process ID is a number from 1 on; `ps -e` lists them")
+        }
+        guard pid != getpid() else {
+            throw HuskError(
+                .notTraceable, "process \(pid) is Husk itself",
+                hint: "Husk would wait for itself; trace another process")
+        }
+        // EPERM means that it exists and belongs to someone else.
+        if kill(pid, 0) != 0, errno == ESRCH {
+            throw HuskError(
+                .noSuchProcess, "there is no process \(pid)",
+                hint: "it may have ended already; `ps -e` lists those that run")
+        }
+        if let facts = ProcessFacts(of: pid) {
+            guard facts.processID == pid else {
+                throw HuskError(
+                    .notTraceable, "\(pid) is a thread of process \(facts.processID)",
+                    hint: "Husk traces whole processes: use \(facts.processID)")
+            }
+            guard !facts.isKernelThread else {
+                throw HuskError(
+                    .notTraceable, "process \(pid) is a kernel thread",
+                    hint: "kernel threads have no memory of their own")
+            }
+            guard facts.state != "Z", facts.state != "X" else {
+                throw HuskError(
+                    .notTraceable, "process \(pid) has ended already (zombie)",
+                    hint: "its memory is gone; it waits for its parent to take note")
+            }
+        }
+        let opened = husk_pidfd_open(pid)
+        guard opened != -ESRCH else {
+            throw HuskError(.noSuchProcess, "process \(pid) has just ended")
+        }
+        return Handle(try OwnedDescriptor(resultOf: opened, "pidfd_open of process \(pid)"))
+    }
+}

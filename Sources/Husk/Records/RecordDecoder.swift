@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+internal import HuskModel
+internal import HuskProbes
+
+/// A record from the ring buffer, still in the kernel side's terms.
+enum Record {
+    case transition(husk_transition)
+    case page(husk_page_header, content: [UInt8])
+    case pageRange(husk_page_range)
+    case transitionEnd(husk_transition_end)
+    case processExit(husk_process_exit)
+
+    /// The fixed part of `struct husk_page`: what stands before its content.
+    struct husk_page_header {
+        var header: husk_header
+        var address: UInt64
+        var reader: UInt32
+    }
+
+    var header: husk_header {
+        switch self {
+        case .transition(let record): record.header
+        case .page(let record, _): record.header
+        case .pageRange(let record): record.header
+        case .transitionEnd(let record): record.header
+        case .processExit(let record): record.header
+        }
+    }
+}
+
+/// Turns the bytes of one record into a ``Record``. Sizes are checked before anything is
+/// read: the kernel side is trusted to be ours, not to be free of mistakes.
+enum RecordDecoder {
+    enum Failure: Error, Equatable {
+        case tooShort(Int)
+        case wrongVersion(UInt16)
+        case unknownKind(UInt16)
+        case wrongSize(kind: UInt16, said: UInt32, got: Int)
+    }
+
+    private static let contentOffset = MemoryLayout<husk_page>.offset(of: \.content) ?? 72
+
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Record {
+        guard bytes.count >= MemoryLayout<husk_header>.size else {
+            throw .tooShort(bytes.count)
+        }
+        let header = bytes.loadUnaligned(as: husk_header.self)
+        guard header.version == HUSK_FORMAT_VERSION else { throw .wrongVersion(header.version) }
+        let expected =
+            switch UInt32(header.kind) {
+            case HUSK_RECORD_TRANSITION.rawValue: MemoryLayout<husk_transition>.size
+            case HUSK_RECORD_PAGE.rawValue: MemoryLayout<husk_page>.size
+            case HUSK_RECORD_UNREADABLE.rawValue, HUSK_RECORD_LOSS.rawValue:
+                MemoryLayout<husk_page_range>.size
+            case HUSK_RECORD_TRANSITION_END.rawValue: MemoryLayout<husk_transition_end>.size
+            case HUSK_RECORD_PROCESS_EXIT.rawValue: MemoryLayout<husk_process_exit>.size
+            default: throw .unknownKind(header.kind)
+            }
+        guard bytes.count >= expected, header.size == expected else {
+            throw .wrongSize(kind: header.kind, said: header.size, got: bytes.count)
+        }
+        switch UInt32(header.kind) {
+        case HUSK_RECORD_TRANSITION.rawValue:
+            return .transition(bytes.loadUnaligned(as: husk_transition.self))
+        case HUSK_RECORD_PAGE.rawValue:
+            let size = bytes.loadUnaligned(
+                fromByteOffset: MemoryLayout<husk_page>.offset(of: \.content_size) ?? 64,
+                as: UInt32.self)
+            guard size == HUSK_PAGE_SIZE else {
+                throw .wrongSize(kind: header.kind, said: size, got: bytes.count)
+            }
+            return .page(
+                Record.husk_page_header(
+                    header: header,
+                    address: bytes.loadUnaligned(
+                        fromByteOffset: MemoryLayout<husk_page>.offset(of: \.address) ?? 56,
+                        as: UInt64.self),
+                    reader: bytes.loadUnaligned(
+                        fromByteOffset: MemoryLayout<husk_page>.offset(of: \.reader) ?? 68,
+                        as: UInt32.self)),
+                content: [UInt8](bytes[contentOffset..<(contentOffset + Int(size))]))
+        case HUSK_RECORD_TRANSITION_END.rawValue:
+            return .transitionEnd(bytes.loadUnaligned(as: husk_transition_end.self))
+        case HUSK_RECORD_PROCESS_EXIT.rawValue:
+            return .processExit(bytes.loadUnaligned(as: husk_process_exit.self))
+        default:
+            return .pageRange(bytes.loadUnaligned(as: husk_page_range.self))
+        }
+    }
+}
+
+/// The bytes of a C `char[]` up to its first zero.
+func targetText<Characters>(_ characters: Characters) -> TargetText {
+    // Safe: reads the value's own bytes, within its size.
+    withUnsafeBytes(of: characters) { TargetText(bytes: $0.prefix { $0 != 0 }) }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+@_exported public import HuskModel
+internal import Synchronization
+
+/// Watches processes and captures every page of theirs that becomes executable.
+///
+/// ```swift
+/// let tracer = Tracer(pid: 1234)
+/// try tracer.start()
+/// // ... the target runs ...
+/// for page in try tracer.stop() {
+///     print(page.address, page.protectionAfter, page.content?.prefix(6) ?? [])
+/// }
+/// ```
+///
+/// Needs root, or CAP_BPF and CAP_PERFMON. A tracer runs once: ``start()``, then ``stop()``.
+/// A target that ends meanwhile ends ``events``; what was captured stays available. A tracer
+/// that is dropped without ``stop()`` detaches its probes and forgets what it captured.
+public final class Tracer: Sendable {
+    /// The processes to watch, by their IDs.
+    public let pids: [Int32]
+    public let configuration: Configuration
+
+    private enum State {
+        case new
+        case running(RingThread)
+        case stopped
+    }
+
+    private let state = Mutex<State>(.new)
+    private let collector: EventCollector
+    private let method = Mutex<CopyMethod?>(nil)
+
+    /// - Parameter pid: the process to watch. It is looked at when the tracer is started.
+    public convenience init(pid: Int32, configuration: Configuration = Configuration()) {
+        self.init(pids: [pid], configuration: configuration)
+    }
+
+    public init(pids: [Int32], configuration: Configuration = Configuration()) {
+        self.pids = pids
+        self.configuration = configuration
+        collector = EventCollector(configuration)
+    }
+
+    deinit {
+        if case .running(let thread) = state.withLock({ $0 }) { thread.stop() }
+    }
+
+    /// The events as they come, for one consumer, from the start on.
+    ///
+    /// Bounded by ``Configuration/eventBufferLimit``: a consumer that is too slow is told
+    /// how much it has missed by a ``Loss`` with the cause `consumerTooSlow`.
+    public var events: EventSequence { collector.channel.sequence }
+
+    /// How pages are copied; nil before ``start()``.
+    public var copyMethod: CopyMethod? { method.withLock { $0 } }
+
+    /// Checks that the targets exist (kill(2) with signal 0), loads the probes, puts the
+    /// targets into their filter, attaches them. When it returns, nothing that a target does
+    /// from then on is missed.
+    ///
+    /// - Throws: ``HuskError``. ``HuskError/Code/alreadyStarted`` for a second call.
+    public func start() throws(HuskError) {
+        try configuration.validate()
+        var failure: HuskError?
+        state.withLock { state in
+            guard case .new = state else {
+                failure = HuskError(
+                    .alreadyStarted, "this tracer has been started before",
+                    hint: "make a new Tracer for another run")
+                return
+            }
+            do throws(HuskError) {
+                state = .running(try begin())
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func begin() throws(HuskError) -> RingThread {
+        guard !pids.isEmpty else {
+            throw HuskError(.invalidPID, "no process was named")
+        }
+        var handles: [TargetProcess.Handle] = []
+        for pid in pids { handles.append(try TargetProcess.open(pid: pid)) }
+
+        let probes = try ProbeObject(
+            ProbeObject.Options(
+                ringSize: configuration.ringSize,
+                stallLimit: configuration.stallLimit.nanosecondsClamped,
+                stallSilence: configuration.stallSilence.nanosecondsClamped,
+                method: configuration.copyMethod))
+        for pid in pids { try probes.watch(pid: pid) }
+        try probes.attach()
+        method.withLock { $0 = probes.method }
+        let collector = collector
+        let thread = try RingThread(
+            probes: probes, targets: handles, sink: { collector.take($0) },
+            whenDone: { collector.finish() })
+        try thread.start()
+        return thread
+    }
+
+    /// Detaches the probes, reads what is left in the ring, and returns the pages captured,
+    /// in the order of their capture. Called again, it returns the same pages.
+    ///
+    /// - Throws: ``HuskError/Code/notStarted`` if the tracer has never been started.
+    @discardableResult
+    public func stop() throws(HuskError) -> [Page] {
+        var failure: HuskError?
+        state.withLock { state in
+            switch state {
+            case .new:
+                failure = HuskError(.notStarted, "this tracer has not been started")
+            case .running(let thread):
+                thread.stop()
+                state = .stopped
+            case .stopped:
+                break
+            }
+        }
+        if let failure { throw failure }
+        return collector.pages
+    }
+
+    /// What was lost so far: empty for a complete capture.
+    public var losses: [Loss] { collector.losses }
+}
+
+/// Where the ring's thread puts events: pages and losses for later, the channel, the caller.
+final class EventCollector: Sendable {
+    let channel: EventChannel
+    private let onEvent: (@Sendable (Event) -> Void)?
+    private let onEnd: (@Sendable () -> Void)?
+    private let retainsPages: Bool
+    private let hasChannel: Bool
+
+    private struct Kept {
+        var pages: [Page] = []
+        var losses: [Loss] = []
+        /// Equal content is kept once.
+        var contents: Set<PageContent> = []
+        var dropped: UInt64 = 0
+    }
+
+    private let kept = Mutex(Kept())
+
+    init(_ configuration: Tracer.Configuration) {
+        channel = EventChannel(limit: configuration.eventBufferLimit)
+        onEvent = configuration.onEvent
+        onEnd = configuration.onEnd
+        retainsPages = configuration.retainsPages
+        hasChannel = configuration.eventBufferLimit > 0
+    }
+
+    var pages: [Page] { kept.withLock { $0.pages } }
+    var losses: [Loss] { kept.withLock { $0.losses } }
+
+    func take(_ event: Event) {
+        let event = keep(event)
+        onEvent?(event)
+        send(event)
+    }
+
+    private func keep(_ event: Event) -> Event {
+        switch event {
+        case .page(var page) where retainsPages:
+            return kept.withLock { kept in
+                if case .content(let content, let reader) = page.body {
+                    let shared = kept.contents.insert(content).memberAfterInsert
+                    page.body = .content(shared, reader: reader)
+                }
+                kept.pages.append(page)
+                return .page(page)
+            }
+        case .loss(let loss):
+            kept.withLock { $0.losses.append(loss) }
+            return event
+        default:
+            return event
+        }
+    }
+
+    private func send(_ event: Event) {
+        guard hasChannel else { return }
+        let dropped = kept.withLock { $0.dropped }
+        if dropped > 0 {
+            let loss = Loss(
+                cause: .consumerTooSlow, time: WallClock().now(), count: dropped)
+            guard channel.send(.loss(loss)) else {
+                kept.withLock { $0.dropped += 1 }
+                return
+            }
+            kept.withLock { $0.dropped = 0 }
+        }
+        if !channel.send(event) { kept.withLock { $0.dropped += 1 } }
+    }
+
+    func finish() {
+        channel.finish()
+        onEnd?()
+    }
+}

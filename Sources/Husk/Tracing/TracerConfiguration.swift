@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+public import HuskModel
+
+extension Tracer {
+    /// How to trace. The defaults fit most targets.
+    public struct Configuration: Sendable {
+        /// Bytes of the ring buffer between the kernel and Husk: a power of two from 64 KiB
+        /// to 1 GiB.
+        public var ringSize = 64 << 20
+        /// How pages are copied; nil: the best way that this kernel takes.
+        public var copyMethod: CopyMethod?
+        /// How long one transition may hold its thread until the ring has room, in all. Then
+        /// the rest of its pages is lost, and recorded as such. Only with
+        /// ``CopyMethod/taskWork``.
+        public var stallLimit: Duration = .seconds(10)
+        /// The same for a ring from which nothing is read at all: Husk hangs or is dead.
+        public var stallSilence: Duration = .milliseconds(500)
+        /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
+        /// different content 4 KiB.
+        public var retainsPages = true
+        /// How many events wait for the reader of ``Tracer/events``. What comes after them is
+        /// dropped, and counted in an event of its own. 0: there is no reader.
+        public var eventBufferLimit = 65_536
+        /// Called with each event, on the thread that reads the ring: nothing is dropped
+        /// here, but while it runs, nothing is read.
+        public var onEvent: (@Sendable (Event) -> Void)?
+        /// Called once, on the same thread, after the last event: the tracer has been stopped
+        /// or all its targets have ended.
+        public var onEnd: (@Sendable () -> Void)?
+
+        public init() {}
+
+        func validate() throws(HuskError) {
+            guard ringSize >= 1 << 16, ringSize <= 1 << 30, ringSize & (ringSize - 1) == 0 else {
+                throw HuskError(
+                    .invalidConfiguration, "a ring of \(ringSize) bytes is not possible",
+                    hint: "a power of two from 64 KiB to 1 GiB")
+            }
+        }
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; 0 for negative ones, the maximum for those beyond 584 years.
+    var nanosecondsClamped: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product &+ UInt64(attoseconds / 1_000_000_000)
+    }
+}

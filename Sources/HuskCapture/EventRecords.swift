@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+internal import HuskModel
+
+// The JSON form of events: one object per line, in `--json` and in manifest.jsonl. The
+// schema is documented in docs/json.md; these types are the schema. Addresses and hashes are
+// strings (JSON's numbers end at 2^53), times are numbers of nanoseconds, text that a target
+// controls is escaped as TargetText.escaped does.
+
+struct TransitionRecord: Encodable {
+    var type = "transition"
+    var id: String
+    var kind: String
+    var time: TimeRecord
+    var process: ProcessRecord
+    var threadName: String
+    var start: String
+    var length: UInt64
+    var arguments: ArgumentsRecord
+    var result: String
+    var error: String?
+    var requested: String
+    var previous: String?
+    var effective: String
+    var backing: BackingRecord
+    var shared: Bool
+    var fresh: Bool
+    var vanished: Bool
+    var instructionPointer: String
+    var stackPointer: String
+    var pages: PageCountsRecord?
+    var runs: [RunRecord]?
+    var unreadable: [UnreadableRecord]?
+
+    init(_ capture: TransitionCapture, files: [String?]? = nil) {
+        let transition = capture.transition
+        id = transition.id.hexadecimal
+        kind = transition.kind.rawValue
+        time = TimeRecord(transition.time)
+        process = ProcessRecord(transition.task)
+        threadName = transition.threadName.escaped
+        start = transition.start.description
+        length = transition.length
+        arguments = ArgumentsRecord(transition.arguments)
+        result =
+            transition.failure == nil
+            ? "0x" + String(UInt64(bitPattern: transition.result), radix: 16)
+            : String(transition.result)
+        error = transition.failure.map(ErrorNames.symbol)
+        requested = transition.requested.description
+        previous = transition.previous?.description
+        effective = transition.effective.description
+        backing = BackingRecord(transition.backing)
+        shared = transition.isShared
+        fresh = transition.isFresh
+        vanished = transition.hasVanished
+        instructionPointer = transition.instructionPointer.description
+        stackPointer = transition.stackPointer.description
+        guard transition.hasPages else { return }
+        pages = PageCountsRecord(capture)
+        runs = capture.runs.enumerated().map { index, run in
+            RunRecord(run, file: files?[index])
+        }
+        unreadable = capture.unreadable.map(UnreadableRecord.init)
+    }
+}
+
+struct TimeRecord: Encodable {
+    var monotonicNs: UInt64
+    var wallNs: UInt64
+
+    init(_ time: Timestamp) {
+        monotonicNs = time.monotonic
+        wallNs = time.wall
+    }
+}
+
+struct ProcessRecord: Encodable {
+    var pid: Int32
+    var tid: Int32
+    var hostPid: Int32
+    var hostTid: Int32
+
+    init(_ task: TaskIdentity) {
+        pid = task.pid
+        tid = task.tid
+        hostPid = task.hostPID
+        hostTid = task.hostTID
+    }
+}
+
+struct ArgumentsRecord: Encodable {
+    var address: String
+    var length: String
+    var flags: String
+
+    init(_ arguments: Transition.Arguments) {
+        address = arguments.address.description
+        length = "0x" + String(arguments.length, radix: 16)
+        flags = "0x" + String(arguments.flags, radix: 16)
+    }
+}
+
+struct BackingRecord: Encodable {
+    var kind: String
+    var name: String?
+    var path: String?
+    var device: String?
+    var inode: String?
+    var offset: String?
+    var deleted: Bool?
+
+    init(_ backing: Backing) {
+        kind = backing.kind
+        switch backing {
+        case .none, .anonymous, .heap, .stack: break
+        case .file(let file, let start), .memfd(let file, let start),
+            .sharedMemory(let file, let start):
+            name = file.name.escaped
+            path = file.path?.escaped
+            device = "\(file.deviceMajor):\(file.deviceMinor)"
+            inode = String(file.inode)
+            offset = "0x" + String(start, radix: 16)
+            deleted = file.linkCount == 0
+        }
+    }
+}
+
+struct PageCountsRecord: Encodable {
+    var captured: UInt64
+    var untouched: UInt64?
+    var unreadable: UInt64
+    var lost: UInt64
+    var stalledNs: UInt64?
+    var complete: Bool
+
+    init(_ capture: TransitionCapture) {
+        captured = UInt64(capture.pageCount)
+        unreadable = UInt64(capture.unreadable.count)
+        lost = capture.end?.lost ?? 0
+        untouched = capture.end?.untouched
+        stalledNs = capture.end?.stalledNanoseconds
+        complete =
+            capture.end != nil && capture.losses.isEmpty && lost == 0 && unreadable == 0
+            && capture.end?.captured == captured
+    }
+}
+
+struct RunRecord: Encodable {
+    var base: String
+    var size: Int
+    var sha256: String
+    var file: String?
+    var pages: [PageRecord]
+
+    init(_ run: PageRun, file: String?) {
+        base = run.base.description
+        size = run.size
+        sha256 = run.digest.hexadecimal
+        self.file = file
+        pages = run.pages.map(PageRecord.init)
+    }
+}
+
+struct PageRecord: Encodable {
+    var address: String
+    var timeNs: UInt64
+    var generation: Int
+    var reader: String?
+    var sha256: String?
+
+    init(_ page: Page) {
+        address = page.address.description
+        timeNs = page.time.monotonic
+        generation = page.generation
+        reader = page.reader?.rawValue
+        sha256 = page.digest?.hexadecimal
+    }
+}
+
+struct UnreadableRecord: Encodable {
+    var address: String
+    var reason: String
+    var error: String?
+
+    init(_ page: Page) {
+        address = page.address.description
+        guard case .unreadable(let reason, let errno) = page.body else {
+            reason = ""
+            return
+        }
+        self.reason = reason.rawValue
+        error = errno == 0 ? nil : ErrorNames.symbol(errno)
+    }
+}
+
+struct LossRecord: Encodable {
+    var type = "loss"
+    var cause: String
+    var time: TimeRecord
+    var process: ProcessRecord?
+    var transition: String?
+    var start: String?
+    var length: UInt64
+    var count: UInt64
+
+    init(_ loss: Loss) {
+        cause = loss.cause.rawValue
+        time = TimeRecord(loss.time)
+        process = loss.task.map(ProcessRecord.init)
+        transition = loss.transition?.hexadecimal
+        start = loss.start?.description
+        length = loss.length
+        count = loss.count
+    }
+}
+
+struct ProcessExitRecord: Encodable {
+    var type = "process-exit"
+    var time: TimeRecord
+    var process: ProcessRecord
+    var exitCode: UInt32?
+    var signal: UInt32?
+
+    init(_ exit: ProcessExit) {
+        time = TimeRecord(exit.time)
+        process = ProcessRecord(exit.task)
+        if exit.status & 0x7F == 0 {
+            exitCode = exit.status >> 8 & 0xFF
+        } else {
+            signal = exit.status & 0x7F
+        }
+    }
+}
+
+struct SummaryRecord: Encodable {
+    var type = "summary"
+    var complete: Bool
+    var transitions: Int
+    var attempts: Int
+    var regions: Int
+    var pages: Int
+    var bytes: UInt64
+    var distinctContents: Int
+    var unreadable: Int
+    var losses: [String: UInt64]
+    var copyMethod: String?
+    var target: TargetStatus?
+
+    init(_ tally: CaptureTally, copyMethod: String?, target: TargetStatus?) {
+        complete = tally.isComplete
+        transitions = tally.transitions
+        attempts = tally.attempts
+        regions = tally.regions
+        pages = tally.pages
+        bytes = tally.bytes
+        distinctContents = tally.distinctContents
+        unreadable = tally.unreadable
+        losses = Dictionary(
+            uniqueKeysWithValues: tally.losses.map { ($0.key.rawValue, $0.value) })
+        self.copyMethod = copyMethod
+        self.target = target
+    }
+}
+
+/// How the command that Husk started has ended.
+public struct TargetStatus: Encodable, Hashable, Sendable {
+    public var exitCode: Int32?
+    public var signal: Int32?
+
+    public init(exitCode: Int32) {
+        self.exitCode = exitCode
+    }
+
+    public init(signal: Int32) {
+        self.signal = signal
+    }
+}
+
+extension Transition.ID {
+    var hexadecimal: String {
+        let digits = String(rawValue, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+
+/// A file, by what the kernel knows of it at the moment of the event.
+public struct FileIdentity: Hashable, Sendable {
+    public var deviceMajor: UInt32
+    public var deviceMinor: UInt32
+    public var inode: UInt64
+    /// 0: the file has been deleted, or never had a name.
+    public var linkCount: UInt32
+    /// The last component of its path (at most 63 bytes), read in the kernel.
+    public var name: TargetText
+    /// Its path as /proc/PID/maps told it afterwards; nil if the target was gone by then.
+    public var path: TargetText?
+
+    public init(
+        deviceMajor: UInt32, deviceMinor: UInt32, inode: UInt64, linkCount: UInt32,
+        name: TargetText, path: TargetText? = nil
+    ) {
+        self.deviceMajor = deviceMajor
+        self.deviceMinor = deviceMinor
+        self.inode = inode
+        self.linkCount = linkCount
+        self.name = name
+        self.path = path
+    }
+}
+
+/// What stands behind a region.
+public enum Backing: Hashable, Sendable {
+    /// Nothing is mapped there (any more), or the call failed.
+    case none
+    /// Private memory without a file.
+    case anonymous
+    /// Anonymous memory within the program break.
+    case heap
+    /// Anonymous memory that holds the main thread's stack.
+    case stack
+    /// A file in a folder; `offset` is that of the region's first byte.
+    case file(FileIdentity, offset: UInt64)
+    /// A file of memfd_create(2): it never had a place in a folder.
+    case memfd(FileIdentity, offset: UInt64)
+    /// Shared anonymous memory, or a System V segment.
+    case sharedMemory(FileIdentity, offset: UInt64)
+
+    public var file: FileIdentity? {
+        switch self {
+        case .file(let file, _), .memfd(let file, _), .sharedMemory(let file, _): file
+        case .none, .anonymous, .heap, .stack: nil
+        }
+    }
+
+    /// The word for it in output: `anonymous`, `heap`, `file`, ...
+    public var kind: String {
+        switch self {
+        case .none: "none"
+        case .anonymous: "anonymous"
+        case .heap: "heap"
+        case .stack: "stack"
+        case .file: "file"
+        case .memfd: "memfd"
+        case .sharedMemory: "shared-memory"
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+/// The sums of a capture, for its summary.
+public struct CaptureTally: Hashable, Sendable {
+    /// Transitions that succeeded.
+    public private(set) var transitions = 0
+    /// Calls that asked for execution and failed.
+    public private(set) var attempts = 0
+    /// Different regions (start and length) that were executable.
+    public var regions: Int { regionKeys.count }
+    /// Snapshots with content.
+    public private(set) var pages = 0
+    public private(set) var bytes: UInt64 = 0
+    /// Pages that could not be read.
+    public private(set) var unreadable = 0
+    /// Different page contents.
+    public var distinctContents: Int { digests.count }
+    /// Losses by cause, counted in pages where their range is known.
+    public private(set) var losses: [Loss.Cause: UInt64] = [:]
+
+    private struct RegionKey: Hashable {
+        var process: Int32
+        var start: Address
+        var length: UInt64
+    }
+
+    private var regionKeys: Set<RegionKey> = []
+    private var digests: Set<Digest> = []
+
+    public init() {}
+
+    /// Nothing is missing: no loss and no page that could not be read.
+    public var isComplete: Bool {
+        losses.isEmpty && unreadable == 0
+    }
+
+    public var lost: UInt64 {
+        losses.values.reduce(0, +)
+    }
+
+    public mutating func add(_ event: Event) {
+        switch event {
+        case .transition(let transition):
+            if transition.failure != nil {
+                attempts += 1
+            } else {
+                transitions += 1
+            }
+            if transition.effective.contains(.execute) {
+                regionKeys.insert(
+                    RegionKey(
+                        process: transition.task.hostPID, start: transition.start,
+                        length: transition.length))
+            }
+        case .page(let page):
+            switch page.body {
+            case .content(let content, _):
+                pages += 1
+                bytes += UInt64(content.bytes.count)
+                digests.insert(content.digest)
+            case .unreadable:
+                unreadable += 1
+            }
+        case .loss(let loss):
+            let pages = (loss.length + 4095) / 4096
+            losses[loss.cause, default: 0] += max(pages, loss.count)
+        case .transitionEnd, .processExit:
+            break
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+
+/// Something that is known to have happened and is not in the capture.
+public struct Loss: Hashable, Sendable {
+    public enum Cause: String, Hashable, Sendable, CaseIterable {
+        /// No room in the ring buffer, and waiting for some was over.
+        case ringFull = "ring-full"
+        /// The region was gone before it could be looked at.
+        case vanished
+        /// The address-space lock stayed taken for too long.
+        case locked
+        /// The kernel had no memory for the thread's state.
+        case noState = "no-state"
+        /// A record number that never arrived, without a word about why.
+        case missingRecord = "missing-record"
+        /// A record that did not have the form it must have.
+        case malformedRecord = "malformed-record"
+        /// A range of more pages without bytes than are told one by one.
+        case tooLarge = "too-large"
+        /// The trace was stopped while the page was on its way.
+        case traceEnded = "trace-ended"
+        /// The consumer of ``Tracer/events`` was too slow; the kernel side lost nothing.
+        case consumerTooSlow = "consumer-too-slow"
+    }
+
+    public var cause: Cause
+    public var time: Timestamp
+    /// Nil: not known (a missing record).
+    public var task: TaskIdentity?
+    /// The transition whose pages are lost, if it is one's.
+    public var transition: Transition.ID?
+    /// The range that is not captured; nil if not even that is known.
+    public var start: Address?
+    /// In bytes.
+    public var length: UInt64
+    /// How many records or events it stands for.
+    public var count: UInt64
+
+    public init(
+        cause: Cause, time: Timestamp, task: TaskIdentity? = nil,
+        transition: Transition.ID? = nil, start: Address? = nil, length: UInt64 = 0,
+        count: UInt64 = 1
+    ) {
+        self.cause = cause
+        self.time = time
+        self.task = task
+        self.transition = transition
+        self.start = start
+        self.length = length
+        self.count = count
+    }
+}

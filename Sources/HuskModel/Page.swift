@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+internal import Crypto
+
+/// The bytes of a page, with their hash. Copies share one storage.
+public struct PageContent: Hashable, Sendable {
+    public let bytes: [UInt8]
+    public let digest: Digest
+
+    public init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        self.digest = Digest(of: bytes)
+    }
+
+    public static func == (left: PageContent, right: PageContent) -> Bool {
+        left.digest == right.digest
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(digest)
+    }
+}
+
+/// A SHA-256.
+public struct Digest: Hashable, Sendable {
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// Hashes the chunks as if they were one.
+    public init(of chunks: [UInt8]...) {
+        self.init(of: chunks)
+    }
+
+    public init(of chunks: some Sequence<[UInt8]>) {
+        var hash = SHA256()
+        for chunk in chunks {
+            chunk.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        }
+        words = hash.finalize().withUnsafeBytes { bytes in
+            (
+                bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self)
+            )
+        }
+    }
+
+    public static func == (left: Digest, right: Digest) -> Bool {
+        left.words == right.words
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)  // already uniformly distributed
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    public var hexadecimal: String {
+        [words.0, words.1, words.2, words.3].map { word in
+            let digits = String(word.bigEndian, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+}
+
+/// Who took a page's bytes.
+public enum PageReader: String, Hashable, Sendable, CaseIterable {
+    /// The probe, in the target's own context before it ran on; faulted the page in.
+    case bpfSleepable = "bpf-sleepable"
+    /// The probe, without faulting: the page was resident.
+    case bpfNoFault = "bpf-nofault"
+    /// Husk, from outside with process_vm_readv(2), after the probe had found the page not
+    /// resident. The target was running: the bytes may be younger than the transition.
+    case processVMRead = "process-vm-readv"
+}
+
+/// Why a page that is executable has no bytes.
+public enum UnreadableReason: String, Hashable, Sendable, CaseIterable {
+    /// It was not resident, and the reader could not fault it in.
+    case notResident = "not-resident"
+    /// The kernel could not produce it (end of file, I/O error, userfaultfd).
+    case fault = "fault"
+}
+
+/// One page of an executable region at one moment: a snapshot.
+public struct Page: Hashable, Sendable {
+    /// What a page holds, or why that is not known.
+    public enum Body: Hashable, Sendable {
+        case content(PageContent, reader: PageReader)
+        case unreadable(UnreadableReason, errno: Int32)
+    }
+
+    public var address: Address
+    /// Bytes of address space: 4096.
+    public var size: Int
+    public var time: Timestamp
+    public var task: TaskIdentity
+    public var number: RecordNumber
+    public var transition: Transition.ID
+    /// The call that made it executable.
+    public var kind: TransitionKind
+    /// Protection before the call; nil if it is not known.
+    public var protectionBefore: Protection?
+    public var protectionAfter: Protection
+    /// Where the call was made.
+    public var instructionPointer: Address
+    public var body: Body
+    /// How often the content of this address had changed before, in the same process;
+    /// 0 for the first snapshot. A page without content repeats the last one's.
+    public var generation: Int
+
+    public init(
+        address: Address, size: Int, time: Timestamp, task: TaskIdentity, number: RecordNumber,
+        transition: Transition.ID, kind: TransitionKind, protectionBefore: Protection?,
+        protectionAfter: Protection, instructionPointer: Address, body: Body, generation: Int
+    ) {
+        self.address = address
+        self.size = size
+        self.time = time
+        self.task = task
+        self.number = number
+        self.transition = transition
+        self.kind = kind
+        self.protectionBefore = protectionBefore
+        self.protectionAfter = protectionAfter
+        self.instructionPointer = instructionPointer
+        self.body = body
+        self.generation = generation
+    }
+
+    /// The bytes, if they could be read: `size` of them.
+    public var content: [UInt8]? {
+        if case .content(let content, _) = body { content.bytes } else { nil }
+    }
+
+    public var digest: Digest? {
+        if case .content(let content, _) = body { content.digest } else { nil }
+    }
+
+    public var reader: PageReader? {
+        if case .content(_, let reader) = body { reader } else { nil }
+    }
+}

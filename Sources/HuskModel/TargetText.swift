@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+/// Text that a target controls: a file name, a process name.
+///
+/// Kernel names are bytes, not characters. They are kept as they came; only
+/// ``escaped`` is meant to be shown.
+public struct TargetText: Hashable, Sendable {
+    public let bytes: [UInt8]
+
+    public init(bytes: some Sequence<UInt8>) {
+        self.bytes = Array(bytes)
+    }
+
+    public init(_ string: String) {
+        self.bytes = Array(string.utf8)
+    }
+
+    public var isEmpty: Bool {
+        bytes.isEmpty
+    }
+
+    /// Safe on a terminal and in a log, and unambiguous: printable characters stand for
+    /// themselves, a backslash is doubled, everything else (control characters, invalid
+    /// UTF-8, characters that change the direction of text or take no room) is written
+    /// as `\xNN` per byte.
+    public var escaped: String {
+        var result = ""
+        var rest = bytes[...]
+        while let first = rest.first {
+            let length = Self.sequenceLength(first)
+            let candidate = rest.prefix(length)
+            if candidate.count == length,
+                let scalar = String(validating: candidate, as: UTF8.self)?.unicodeScalars.first,
+                Self.isPrintable(scalar)
+            {
+                result += scalar == "\\" ? "\\\\" : String(Character(scalar))
+                rest = rest.dropFirst(length)
+            } else {
+                let digits = String(first, radix: 16)
+                result += "\\x" + (digits.count == 1 ? "0" : "") + digits
+                rest = rest.dropFirst()
+            }
+        }
+        return result
+    }
+
+    private static func sequenceLength(_ first: UInt8) -> Int {
+        switch first {
+        case 0xC2...0xDF: 2
+        case 0xE0...0xEF: 3
+        case 0xF0...0xF4: 4
+        default: 1
+        }
+    }
+
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+            .paragraphSeparator, .nonspacingMark, .enclosingMark, .spacingMark:
+            false
+        case .spaceSeparator:
+            scalar == " "
+        default:
+            true
+        }
+    }
+}
+
+extension TargetText: CustomStringConvertible {
+    public var description: String { escaped }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+
+/// A system call by which memory gains or loses the right to be executed.
+public enum TransitionKind: String, Hashable, Sendable, CaseIterable {
+    case mmap
+    case mprotect
+    case munmap
+}
+
+/// One region, at one moment: what was asked for, what it was before and what it is now.
+///
+/// A call over several regions makes several transitions. Reported are regions that are
+/// executable after the call or were before it, and calls that asked for execution and
+/// failed (``failure`` is set then, and nothing has changed).
+public struct Transition: Hashable, Sendable {
+    /// Identifies the transition within one capture; its pages carry it too.
+    public struct ID: RawRepresentable, Hashable, Sendable {
+        public var rawValue: UInt64
+
+        public init(rawValue: UInt64) {
+            self.rawValue = rawValue
+        }
+    }
+
+    /// The arguments as the target passed them, unrounded and unchecked.
+    public struct Arguments: Hashable, Sendable {
+        public var address: Address
+        public var length: UInt64
+        /// mmap's flags; 0 for other calls.
+        public var flags: UInt64
+
+        public init(address: Address, length: UInt64, flags: UInt64) {
+            self.address = address
+            self.length = length
+            self.flags = flags
+        }
+    }
+
+    public var id: ID
+    public var number: RecordNumber
+    public var kind: TransitionKind
+    /// When the call returned.
+    public var time: Timestamp
+    public var task: TaskIdentity
+    /// The thread's name (comm).
+    public var threadName: TargetText
+    /// The region: page aligned.
+    public var start: Address
+    /// In bytes.
+    public var length: UInt64
+    public var arguments: Arguments
+    /// As the system call returned it: an address, 0, or a negative errno.
+    public var result: Int64
+    public var requested: Protection
+    /// Nil: it was mapped, but the kernel side could not see with which protection.
+    public var previous: Protection?
+    public var effective: Protection
+    public var backing: Backing
+    public var isShared: Bool
+    /// Nothing was mapped there before.
+    public var isFresh: Bool
+    /// Another thread took the region away before it could be looked at.
+    public var hasVanished: Bool
+    /// Pages and a ``TransitionEnd`` follow.
+    public var hasPages: Bool
+    /// Where in user space the call was made: the instruction after it.
+    public var instructionPointer: Address
+    public var stackPointer: Address
+
+    public init(
+        id: ID, number: RecordNumber, kind: TransitionKind, time: Timestamp, task: TaskIdentity,
+        threadName: TargetText, start: Address, length: UInt64, arguments: Arguments,
+        result: Int64, requested: Protection, previous: Protection?, effective: Protection,
+        backing: Backing, isShared: Bool, isFresh: Bool, hasVanished: Bool, hasPages: Bool,
+        instructionPointer: Address, stackPointer: Address
+    ) {
+        self.id = id
+        self.number = number
+        self.kind = kind
+        self.time = time
+        self.task = task
+        self.threadName = threadName
+        self.start = start
+        self.length = length
+        self.arguments = arguments
+        self.result = result
+        self.requested = requested
+        self.previous = previous
+        self.effective = effective
+        self.backing = backing
+        self.isShared = isShared
+        self.isFresh = isFresh
+        self.hasVanished = hasVanished
+        self.hasPages = hasPages
+        self.instructionPointer = instructionPointer
+        self.stackPointer = stackPointer
+    }
+
+    /// The errno of a call that failed, else nil.
+    public var failure: Int32? {
+        (-4095 ... -1).contains(result) ? Int32(-result) : nil
+    }
+
+    public var end: Address {
+        start.advanced(by: length)
+    }
+}
+
+/// What became of the pages that a transition named. The four counts add up to its length.
+public struct TransitionEnd: Hashable, Sendable {
+    public var transition: Transition.ID
+    public var number: RecordNumber
+    public var task: TaskIdentity
+    public var time: Timestamp
+    /// Pages whose bytes are in the capture.
+    public var captured: UInt64
+    /// Pages that do not exist yet: never written, so there is nothing to read.
+    public var untouched: UInt64
+    /// Pages that exist and whose bytes could not be read.
+    public var unreadable: UInt64
+    /// Pages for whose bytes there was no room.
+    public var lost: UInt64
+    /// How long the thread was held, in nanoseconds, until the ring had room.
+    public var stalledNanoseconds: UInt64
+
+    public init(
+        transition: Transition.ID, number: RecordNumber, task: TaskIdentity, time: Timestamp,
+        captured: UInt64, untouched: UInt64, unreadable: UInt64, lost: UInt64,
+        stalledNanoseconds: UInt64
+    ) {
+        self.transition = transition
+        self.number = number
+        self.task = task
+        self.time = time
+        self.captured = captured
+        self.untouched = untouched
+        self.unreadable = unreadable
+        self.lost = lost
+        self.stalledNanoseconds = stalledNanoseconds
+    }
+}

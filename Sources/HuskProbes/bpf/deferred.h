@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * deferred.h - walking in the target's own context, before it returns to user mode.
+ *
+ * The kernel runs the callback as task work (TWA_RESUME) on the way back from the
+ * system call: the thread has executed no further instruction, and the callback may
+ * sleep. When the ring is full it schedules another callback for the same thread,
+ * so that the thread stays in the kernel, invisibly, until the consumer has made
+ * room. Such a thread cannot be killed, therefore waiting is bounded: in all, in
+ * silence (the consumer's position does not move), and by a pending death.
+ */
+#ifndef HUSK_DEFERRED_H
+#define HUSK_DEFERRED_H
+
+static int on_walk(struct bpf_map *map, void *key, void *value);
+static int on_walk_again(struct bpf_map *map, void *key, void *value);
+
+/* The two kfuncs differ in name and arguments; the verifier keeps the one that is there. */
+#define schedule_resume(work, map, callback)                                                    \
+	(config.deferred == HUSK_DEFERRED_IMPL                                                  \
+		 ? bpf_task_work_schedule_resume_impl(bpf_get_current_task_btf(), work, map,   \
+						      callback, 0)                              \
+		 : bpf_task_work_schedule_resume(bpf_get_current_task_btf(), work, map,        \
+						 callback))
+
+static __always_inline bool schedule_again(void)
+{
+	__u32 key = thread_key();
+	struct continuation *continuation = bpf_map_lookup_elem(&continuations, &key);
+
+	if (!continuation) {
+		bpf_map_update_elem(&continuations, &key, zero_continuation, BPF_NOEXIST);
+		continuation = bpf_map_lookup_elem(&continuations, &key);
+	}
+	return continuation &&
+	       !schedule_resume(&continuation->work, &continuations, on_walk_again);
+}
+
+/* Sets give_up when the thread has waited long enough for room in the ring. */
+static __always_inline void judge_stall(struct thread *thread)
+{
+	__u64 consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!thread->stall_start_ns) {
+		thread->stall_start_ns = now;
+		thread->stall_progress_ns = now;
+		thread->stall_consumer = consumer;
+	}
+	if (consumer != thread->stall_consumer) {
+		thread->stall_consumer = consumer;
+		thread->stall_progress_ns = now;
+	}
+	if (now - thread->stall_start_ns >= config.stall_limit_ns ||
+	    now - thread->stall_progress_ns >= config.stall_silence_ns || current_is_dying())
+		thread->give_up = 1;
+}
+
+static __always_inline void end_stall(struct thread *thread)
+{
+	if (thread->stall_start_ns)
+		thread->stalled_ns += bpf_ktime_get_ns() - thread->stall_start_ns;
+	thread->stall_start_ns = 0;
+}
+
+/* One share of the walk. Returns whether another one is wanted. */
+static __always_inline bool walk_share(struct thread *thread)
+{
+	struct thread *context = thread;
+
+	if (thread->phase != PHASE_WALKING)
+		return false;
+	thread->stalled = 0;
+	bpf_loop(STEPS_PER_SHARE, walk_step_sleeping, &context, 0);
+	if (thread->stalled)
+		judge_stall(thread);
+	else
+		end_stall(thread);
+	return thread->phase == PHASE_WALKING;
+}
+
+/* The element's own callback cannot be scheduled from itself: take turns. */
+static int on_walk(struct bpf_map *map, void *key, void *value)
+{
+	struct thread *thread = value;
+
+	if (walk_share(thread) && !schedule_again())
+		walk_at_once(thread);
+	return 0;
+}
+
+static int on_walk_again(struct bpf_map *map, void *key, void *value)
+{
+	__u32 id = thread_key();
+	struct thread *thread = bpf_map_lookup_elem(&threads, &id);
+
+	if (!thread)
+		return 0;
+	if (walk_share(thread) && schedule_resume(&thread->work, &threads, on_walk))
+		walk_at_once(thread);
+	return 0;
+}
+
+static __always_inline bool walk_deferred(struct thread *thread)
+{
+	thread->deferred = 1;
+	if (!schedule_resume(&thread->work, &threads, on_walk))
+		return true;
+	count(HUSK_COUNTER_NOT_DEFERRED);
+	return false;
+}
+
+#endif /* HUSK_DEFERRED_H */

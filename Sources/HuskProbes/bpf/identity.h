@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* identity.h - who is calling, in which PID namespace, and is it a target? */
+#ifndef HUSK_IDENTITY_H
+#define HUSK_IDENTITY_H
+
+#define MAX_PID_NS_LEVEL 32 /* include/linux/pid_namespace.h */
+#define PIDTYPE_TGID 1
+
+/* The number of `pid` in Husk's own PID namespace; 0: it is not visible there. */
+static __noinline __u32 number_in_tracer_namespace(struct pid *pid)
+{
+	unsigned int level = BPF_CORE_READ(pid, level);
+
+	for (unsigned int i = 0; i < MAX_PID_NS_LEVEL; i++) {
+		struct upid *upid;
+
+		if (i > level)
+			break;
+		upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+		       i * bpf_core_type_size(struct upid);
+		if (BPF_CORE_READ(upid, ns, ns.inum) == config.pid_namespace)
+			return BPF_CORE_READ(upid, nr);
+	}
+	return 0;
+}
+
+static __always_inline __u32 current_pid(void)
+{
+	struct task_struct *task;
+
+	if (!config.pid_namespace)
+		return bpf_get_current_pid_tgid() >> 32;
+	task = (void *)bpf_get_current_task();
+	return number_in_tracer_namespace(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+}
+
+static __always_inline __u32 current_tid(void)
+{
+	struct task_struct *task;
+
+	if (!config.pid_namespace)
+		return bpf_get_current_pid_tgid();
+	task = (void *)bpf_get_current_task();
+	return number_in_tracer_namespace(BPF_CORE_READ(task, thread_pid));
+}
+
+/* The key of `threads`: unique on the machine while the thread lives. */
+static __always_inline __u32 thread_key(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+
+static __always_inline bool current_is_target(void)
+{
+	__u32 pid = current_pid();
+
+	return pid && bpf_map_lookup_elem(&targets, &pid);
+}
+
+/* Has the current process been told to die? Then it must not wait for anything. */
+static __always_inline bool current_is_dying(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
+}
+
+#endif /* HUSK_IDENTITY_H */

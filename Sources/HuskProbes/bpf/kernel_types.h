@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel_types.h - the few kernel fields that the probes read.
+ *
+ * CO-RE: libbpf finds each field's real offset in the running kernel's BTF by
+ * name, so only names and types matter here, not order or completeness. This
+ * replaces a vmlinux.h of 130,000 lines.
+ */
+#ifndef HUSK_KERNEL_TYPES_H
+#define HUSK_KERNEL_TYPES_H
+
+#define VM_SHARED 0x00000008UL
+#define VM_GROWSDOWN 0x00000100UL
+#define MAP_FIXED 0x10
+#define MAP_FIXED_NOREPLACE 0x100000
+#define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
+#define SIGNAL_GROUP_EXIT 0x00000004U
+#define SIGKILL_BIT (1ULL << 8)
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	__u32 inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live; /* threads that have not yet ended */
+	unsigned int flags;
+	int group_exit_code;
+	struct pid *pids[4];
+};
+
+struct sigset_bits {
+	unsigned long sig[1];
+};
+
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	struct super_block *i_sb;
+};
+
+struct address_space {
+	unsigned long nrpages;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+	struct address_space *f_mapping;
+};
+
+struct anon_vma;
+
+struct mm_struct {
+	unsigned long start_brk, brk, start_stack;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct mm_struct *vm_mm;
+	struct anon_vma *anon_vma;
+	struct file *vm_file;
+};
+
+struct task_struct {
+	int pid, tgid;
+	unsigned int personality;
+	int exit_code;
+	struct pid *thread_pid;
+	struct signal_struct *signal;
+};
+
+struct pt_regs {
+	unsigned long ip;
+	unsigned long sp;
+};
+
+/* libbpf 1.1 wants a definition, not a declaration, to match a kfunc's prototype. */
+struct bpf_map {
+	__u32 id;
+};
+
+#pragma clang attribute pop
+
+/* Linux 6.18, include/uapi/linux/bpf.h: opaque, found in a map's value by its name. */
+struct bpf_task_work {
+	__u64 __opaque;
+} __attribute__((aligned(8)));
+
+typedef int (*bpf_task_work_callback_t)(struct bpf_map *map, void *key, void *value);
+
+/*
+ * kernel/bpf/helpers.c. One kfunc, two prototypes: 6.18 and 6.19 take the program
+ * as a fifth argument, from 7.0 on the verifier passes it. Weak: absent on older
+ * kernels, where husk_config.deferred keeps the calls out of the program.
+ */
+extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work,
+					      void *map__map, bpf_task_work_callback_t callback,
+					      void *aux__prog) __ksym __weak;
+extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work,
+					 void *map__map,
+					 bpf_task_work_callback_t callback) __ksym __weak;
+
+/* Arguments of the syscall tracepoints (events/syscalls/sys_enter_mmap/format). */
+struct syscall_enter {
+	__u64 common;
+	long number;
+	unsigned long args[6];
+};
+
+struct syscall_exit {
+	__u64 common;
+	long number;
+	long result;
+};
+
+#endif /* HUSK_KERNEL_TYPES_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * records.h - numbering records and sending them.
+ *
+ * Pages may fill only 7/8 of the ring. The rest is kept for records without
+ * content, so that what happened is known even when the bytes found no room.
+ */
+#ifndef HUSK_RECORDS_H
+#define HUSK_RECORDS_H
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		*value += 1; /* a statistic: a lost update does no harm */
+}
+
+/* Takes the next number of this CPU. Programs may preempt one another: atomic. */
+static __always_inline void take_ticket(struct ticket *ticket)
+{
+	__u32 key = HUSK_COUNTER_SEQUENCE;
+	__u64 *next;
+
+	if (ticket->held)
+		return;
+	next = bpf_map_lookup_elem(&counters, &key);
+	if (!next)
+		return;
+	ticket->cpu = bpf_get_smp_processor_id();
+	ticket->sequence = __sync_fetch_and_add(next, 1);
+	ticket->held = 1;
+}
+
+static __always_inline __u64 transition_id(const struct ticket *ticket)
+{
+	return ((__u64)ticket->cpu << 48) | (ticket->sequence & 0xffffffffffffULL);
+}
+
+static __always_inline void fill_header(struct husk_header *header, struct ticket *ticket,
+					__u16 kind, __u32 size, __u64 transition)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	header->size = size;
+	header->kind = kind;
+	header->version = HUSK_FORMAT_VERSION;
+	header->sequence = ticket->sequence;
+	header->time_ns = bpf_ktime_get_ns();
+	header->cpu = ticket->cpu;
+	header->host_pid = id >> 32;
+	header->host_tid = id;
+	header->pid = current_pid();
+	header->tid = current_tid();
+	header->reserved = 0;
+	header->transition = transition;
+	ticket->held = 0;
+}
+
+static __always_inline bool ring_has_room_for_pages(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
+	       config.ring_size - config.ring_size / 8 - sizeof(struct husk_page);
+}
+
+/* Sends a run of pages without bytes. False: no room. */
+static __always_inline bool send_page_range(struct ticket *ticket, __u16 kind, __u64 transition,
+					    __u64 start, __u64 length, __u32 cause, __u32 error)
+{
+	struct husk_page_range *record;
+
+	take_ticket(ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return false;
+	fill_header(&record->header, ticket, kind, sizeof(*record), transition);
+	record->start = start;
+	record->length = length;
+	record->cause = cause;
+	record->error = error;
+	bpf_ringbuf_submit(record, 0);
+	return true;
+}
+
+/* A loss that belongs to no region that was seen. */
+static __always_inline void send_loss(__u64 start, __u64 length, __u32 cause)
+{
+	struct ticket ticket = {};
+
+	if (!send_page_range(&ticket, HUSK_RECORD_LOSS, 0, start, length, cause, 0))
+		count(HUSK_COUNTER_UNSENT);
+}
+
+#endif /* HUSK_RECORDS_H */

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* regions.h - looking at the address space: what was there before, what is there now. */
+#ifndef HUSK_REGIONS_H
+#define HUSK_REGIONS_H
+
+#define PAGE_MASK (~(__u64)(HUSK_PAGE_SIZE - 1))
+#define MAX_REGIONS (1u << 17)   /* twice vm.max_map_count's default */
+/* For a lock that another thread holds, and for crossing holes: some milliseconds. */
+#define MAX_TRIES (1u << 14)
+#define MINOR_BITS 20             /* include/linux/kdev_t.h */
+
+static __always_inline __u32 protection_of(unsigned long vm_flags)
+{
+	return vm_flags & (HUSK_PROTECTION_READ | HUSK_PROTECTION_WRITE | HUSK_PROTECTION_EXECUTE);
+}
+
+/* Rounds a range as mmap(2) and mprotect(2) do; an absurd one becomes empty. */
+static __always_inline void set_range(struct thread *thread, __u64 address, __u64 length)
+{
+	__u64 end = (address + length + HUSK_PAGE_SIZE - 1) & PAGE_MASK;
+
+	thread->next = address & PAGE_MASK;
+	thread->end = end < address ? thread->next : end;
+}
+
+/* ---- before the call ---------------------------------------------------------------- */
+
+static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
+		       struct thread **context)
+{
+	struct thread *thread = *context;
+	__u32 protection = protection_of(vma->vm_flags);
+	__u32 index = thread->prior_count;
+
+	thread->next = vma->vm_end;
+	/* What munmap and MAP_FIXED take away matters only if it was executable. */
+	if (thread->call != HUSK_CALL_MPROTECT && !(protection & HUSK_PROTECTION_EXECUTE))
+		return 0;
+	if (protection & HUSK_PROTECTION_EXECUTE)
+		thread->prior_executable = 1;
+	if (index >= MAX_PRIOR) {
+		thread->prior_incomplete = 1;
+		return 0;
+	}
+	thread->prior[index].start = vma->vm_start;
+	thread->prior[index].end = vma->vm_end;
+	thread->prior[index].protection = protection;
+	thread->prior_count = index + 1;
+	return 0;
+}
+
+static long note_prior_step(__u32 index, struct thread **context)
+{
+	struct thread *thread = *context;
+	long error;
+
+	if (thread->next >= thread->end)
+		return 1;
+	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, note_prior, context, 0);
+	if (!error)
+		return 0;
+	if (++thread->tries >= MAX_TRIES)
+		return 1;
+	/* -ENOENT: a hole. bpf_find_vma does not say where it ends, so it is crossed
+	 * page by page. mprotect fails there; munmap and MAP_FIXED go on. */
+	if (error != -EBUSY)
+		thread->next += HUSK_PAGE_SIZE;
+	return 0;
+}
+
+static __always_inline void note_prior_regions(struct thread *thread)
+{
+	struct thread *context = thread;
+
+	thread->prior_count = 0;
+	thread->prior_index = 0;
+	thread->prior_incomplete = 0;
+	thread->prior_executable = 0;
+	thread->tries = 0;
+	set_range(thread, thread->address, thread->length);
+	bpf_loop(MAX_REGIONS, note_prior_step, &context, 0);
+	if (thread->next < thread->end)
+		thread->prior_incomplete = 1;
+}
+
+/*
+ * The protection before the call at `address`; shortens *end to where that answer
+ * ends. Addresses are asked for in ascending order.
+ */
+static __always_inline __u32 prior_protection(struct thread *thread, __u64 address, __u64 *end)
+{
+	for (__u32 i = 0; i < MAX_PRIOR; i++) {
+		const struct prior *prior = &thread->prior[i];
+
+		if (i >= thread->prior_count)
+			break;
+		if (address >= prior->end)
+			continue;
+		if (address < prior->start) {
+			if (prior->start < *end)
+				*end = prior->start;
+			break;
+		}
+		if (prior->end < *end)
+			*end = prior->end;
+		return prior->protection;
+	}
+	return thread->prior_incomplete ? HUSK_PROTECTION_UNKNOWN : 0;
+}
+
+/* ---- after the call ----------------------------------------------------------------- */
+
+static __always_inline void describe_file(struct region *region, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *inode = file->f_inode;
+
+	region->inode = inode->i_ino;
+	region->link_count = inode->i_nlink;
+	region->device = inode->i_sb->s_dev;
+	/* alloc_file_pseudo() gives memfds, SysV segments and shared anonymous memory a
+	 * dentry that is its own parent; a file in a folder can never look like that. */
+	region->backing = dentry->d_parent == dentry ? HUSK_BACKING_KERNEL : HUSK_BACKING_FILE;
+	bpf_probe_read_kernel_str(region->name, sizeof(region->name), dentry->d_name.name);
+	region->populated = region->backing == HUSK_BACKING_FILE || file->f_mapping->nrpages;
+}
+
+static __always_inline void describe_anonymous(struct region *region, struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (vma->vm_start <= mm->start_stack && mm->start_stack < vma->vm_end)
+		region->backing = HUSK_BACKING_STACK;
+	else if (vma->vm_start < mm->brk && mm->start_brk < vma->vm_end)
+		region->backing = HUSK_BACKING_HEAP;
+	else
+		region->backing = HUSK_BACKING_ANONYMOUS;
+	/* The first write to a private mapping gives it an anon_vma (mm/rmap.c). Without
+	 * one not a single page exists, whatever the region's size. */
+	region->populated = vma->anon_vma != 0;
+}
+
+static long describe_region(struct task_struct *task, struct vm_area_struct *vma,
+			    struct thread **context)
+{
+	struct thread *thread = *context;
+	struct region *region = &thread->region;
+	struct file *file = vma->vm_file;
+
+	region->start = thread->next;
+	region->end = vma->vm_end < thread->end ? vma->vm_end : thread->end;
+	region->protection = protection_of(vma->vm_flags);
+	region->flags = vma->vm_flags & VM_SHARED ? HUSK_TRANSITION_SHARED : 0;
+	region->inode = 0;
+	region->file_offset = 0;
+	region->device = 0;
+	region->link_count = 0;
+	region->name[0] = 0;
+	if (file) {
+		describe_file(region, file);
+		region->file_offset = (vma->vm_pgoff * HUSK_PAGE_SIZE) +
+				      (region->start - vma->vm_start);
+	} else {
+		describe_anonymous(region, vma);
+	}
+	return 0;
+}
+
+#endif /* HUSK_REGIONS_H */

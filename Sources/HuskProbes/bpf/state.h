@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* state.h - the maps: whom to watch, what each thread is in the middle of, the ring. */
+#ifndef HUSK_STATE_H
+#define HUSK_STATE_H
+
+#define MAX_TARGETS 65536
+#define MAX_THREADS 65536
+#define MAX_PRIOR 16
+
+const volatile struct husk_config config = {};
+
+/* Processes to watch, by their PID in Husk's own PID namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} targets SEC(".maps");
+
+/* User space sets the size before it loads the object. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024 * 1024);
+} ring SEC(".maps");
+
+/* enum husk_counter, per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HUSK_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* A region as it was before the call. */
+struct prior {
+	__u64 start, end;
+	__u32 protection;
+	__u32 padding;
+};
+
+/* The region that is being looked at. */
+struct region {
+	__u64 start, end;
+	__u64 id; /* of its transition record */
+	__u64 inode, file_offset;
+	__u32 protection;
+	__u32 backing; /* enum husk_backing */
+	__u32 flags;   /* HUSK_TRANSITION_* */
+	__u32 device, link_count;
+	__u8 open;     /* its transition has been sent, its pages have not all been */
+	__u8 populated; /* false: no page of it can exist */
+	__u8 padding[6];
+	char name[HUSK_NAME_SIZE];
+};
+
+/* A record number that has been taken. */
+struct ticket {
+	__u64 sequence;
+	__u32 cpu;
+	__u32 held;
+};
+
+enum thread_phase {
+	PHASE_IDLE = 0,
+	PHASE_IN_CALL = 1,  /* between a call's entry and its exit */
+	PHASE_WALKING = 2,  /* regions are being looked at and pages copied */
+};
+
+/*
+ * What one thread is doing. Made at its first call, deleted when it ends.
+ * Written by the thread itself only: its own programs and its own callbacks, which
+ * never overlap, so there is no lock.
+ */
+struct thread {
+	struct bpf_task_work work;
+
+	/* The call, from its entry. */
+	__u32 phase;
+	__u32 call; /* enum husk_call */
+	__u64 address, length, call_flags;
+	__u32 requested;
+	__u32 prior_count;
+	__u8 prior_incomplete; /* more regions than `prior` holds, or the lock was taken */
+	__u8 prior_executable; /* one of them was executable */
+	__u8 deferred;         /* walking in a callback: may sleep, may wait */
+	__u8 give_up;          /* waited long enough: record losses from now on */
+	__u32 prior_index;
+	struct prior prior[MAX_PRIOR];
+	__s64 result;
+	__u64 instruction_pointer, stack_pointer;
+
+	/* The walk over [next, end). */
+	__u64 time_ns;
+	__u64 next, end;
+	struct region region;
+	struct ticket ticket;
+	__u32 tries;
+	__u8 stalled; /* no room in the ring: come again */
+	__u8 padding[3];
+	__u64 stall_start_ns, stall_progress_ns, stall_consumer;
+
+	/* Counts of the open region, for its TRANSITION_END. */
+	__u64 captured, untouched, unreadable, lost, stalled_ns;
+	/* A run of pages without bytes that has not been sent yet. */
+	__u64 gap_start, gap_end;
+	__u32 gap_kind, gap_cause, gap_error;
+	__u32 gap_padding;
+
+	/* Where a page that had to be faulted in lands: never in a reserved record,
+	 * because a fault may sleep for as long as a userfaultfd likes, and a record
+	 * that is reserved and not submitted stops the reader of the ring. */
+	__u8 scratch[HUSK_PAGE_SIZE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
+	__type(key, __u32);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* A callback cannot schedule itself again, but may schedule another element's. */
+struct continuation {
+	struct bpf_task_work work;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct continuation);
+} continuations SEC(".maps");
+
+static char zero_thread[sizeof(struct thread)];
+static char zero_continuation[sizeof(struct continuation)];
+
+#endif /* HUSK_STATE_H */

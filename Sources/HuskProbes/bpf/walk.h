@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * walk.h - after a call: go over its range, tell each region's transition, copy the
+ * pages of those that are executable now.
+ *
+ * One flat state machine (walk_step) instead of nested loops: it can stop anywhere,
+ * because the ring is full or its share of time is used up, and go on later.
+ */
+#ifndef HUSK_WALK_H
+#define HUSK_WALK_H
+
+/* One bpf_loop's share. A callback gives the CPU back between two shares. */
+#define STEPS_PER_SHARE 4096
+/* A call that is not deferred has one share only (32 GiB of pages). */
+#define STEPS_AT_ONCE (1u << 23)
+
+enum step {
+	STEP_ON = 0,
+	STEP_STOP = 1,
+};
+
+/* ---- pages without bytes: runs of them become one record ------------------------------ */
+
+/* False: no room for the record, the run is still pending. */
+static __noinline bool flush_gap(struct thread *thread)
+{
+	if (thread->gap_end == thread->gap_start)
+		return true;
+	if (!send_page_range(&thread->ticket, thread->gap_kind, thread->region.id,
+			     thread->gap_start, thread->gap_end - thread->gap_start,
+			     thread->gap_cause, thread->gap_error)) {
+		if (thread->deferred && !thread->give_up)
+			return false;
+		/* The number stays taken: user space sees that it is missing. */
+		thread->ticket.held = 0;
+		count(HUSK_COUNTER_UNSENT);
+	}
+	thread->gap_start = thread->gap_end = 0;
+	return true;
+}
+
+static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, __u32 cause,
+					    __u32 error)
+{
+	bool same = thread->gap_end == thread->next && thread->gap_kind == kind &&
+		    thread->gap_cause == cause && thread->gap_error == error;
+
+	if (!same) {
+		if (!flush_gap(thread)) {
+			thread->stalled = 1;
+			return STEP_STOP;
+		}
+		thread->gap_start = thread->next;
+		thread->gap_kind = kind;
+		thread->gap_cause = cause;
+		thread->gap_error = error;
+	}
+	thread->next += HUSK_PAGE_SIZE;
+	thread->gap_end = thread->next;
+	if (kind == HUSK_RECORD_UNREADABLE)
+		thread->unreadable++;
+	else
+		thread->lost++;
+	return STEP_ON;
+}
+
+/* No room for a page: wait if that is possible, else record the loss. */
+static __always_inline enum step page_finds_no_room(struct thread *thread)
+{
+	if (thread->deferred && !thread->give_up) {
+		thread->stalled = 1;
+		return STEP_STOP;
+	}
+	return extend_gap(thread, HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
+}
+
+/* ---- one page ------------------------------------------------------------------------- */
+
+static __always_inline bool scratch_is_zero(const struct thread *thread)
+{
+	const __u64 *words = (const __u64 *)thread->scratch;
+	__u64 any = 0;
+
+	for (int i = 0; i < HUSK_PAGE_SIZE / 8; i++)
+		any |= words[i];
+	return !any;
+}
+
+/*
+ * Gets the page at thread->next into a record or, if it is not resident and the
+ * context may sleep, first into the scratch page. `may_sleep` is a constant: the
+ * verifier refuses a program that even holds a sleeping call where none is allowed.
+ */
+static __always_inline enum step copy_page(struct thread *thread, const bool may_sleep)
+{
+	const void *source = (const void *)thread->next;
+	bool is_file = thread->region.inode != 0;
+	struct husk_page *record;
+	bool resident;
+	__u64 word;
+	long error;
+
+	if (!thread->region.populated) {
+		thread->untouched += (thread->region.end - thread->next) / HUSK_PAGE_SIZE;
+		thread->next = thread->region.end;
+		return STEP_ON;
+	}
+	/* Asked first, because a record that is given back still uses up the ring. */
+	resident = !bpf_probe_read_user(&word, sizeof(word), source);
+	if (!resident) {
+		if (!is_file && !config.swap) {
+			thread->untouched++;
+			thread->next += HUSK_PAGE_SIZE;
+			return STEP_ON;
+		}
+		if (!may_sleep)
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE,
+					  HUSK_CAUSE_NOT_RESIDENT, 0);
+		if (!ring_has_room_for_pages())
+			return page_finds_no_room(thread);
+		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
+		if (error)
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error);
+		if (!is_file && scratch_is_zero(thread)) {
+			thread->untouched++;
+			thread->next += HUSK_PAGE_SIZE;
+			return STEP_ON;
+		}
+	}
+	if (!flush_gap(thread)) {
+		thread->stalled = 1;
+		return STEP_STOP;
+	}
+	if (!ring_has_room_for_pages())
+		return page_finds_no_room(thread);
+	take_ticket(&thread->ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return page_finds_no_room(thread);
+	if (resident) {
+		record->reader = HUSK_READER_BPF_NOFAULT;
+		error = bpf_probe_read_user(record->content, HUSK_PAGE_SIZE, source);
+	} else {
+		record->reader = HUSK_READER_BPF_SLEEPABLE;
+		error = bpf_probe_read_kernel(record->content, HUSK_PAGE_SIZE, thread->scratch);
+	}
+	if (error) {
+		/* It went away between the two reads (another thread's munmap or
+		 * MADV_DONTNEED). The ticket is still held: the gap's record uses it. */
+		bpf_ringbuf_discard(record, 0);
+		return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0);
+	}
+	record->address = thread->next;
+	record->content_size = HUSK_PAGE_SIZE;
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
+		    thread->region.id);
+	bpf_ringbuf_submit(record, 0);
+	thread->next += HUSK_PAGE_SIZE;
+	thread->captured++;
+	return STEP_ON;
+}
+
+/* ---- one region ----------------------------------------------------------------------- */
+
+static __always_inline void clear_counts(struct thread *thread)
+{
+	thread->captured = 0;
+	thread->untouched = 0;
+	thread->unreadable = 0;
+	thread->lost = 0;
+	thread->stalled_ns = 0;
+}
+
+/* False: no room. */
+static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 previous,
+				       __u32 effective)
+{
+	struct region *region = &thread->region;
+	struct husk_transition *record;
+
+	take_ticket(&thread->ticket);
+	region->id = transition_id(&thread->ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		if (thread->deferred && !thread->give_up)
+			return false;
+		thread->ticket.held = 0;
+		count(HUSK_COUNTER_UNSENT);
+		return true;
+	}
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
+		    region->id);
+	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
+	record->start = thread->next;
+	record->length = end - thread->next;
+	record->call_address = thread->address;
+	record->call_length = thread->length;
+	record->call_flags = thread->call_flags;
+	record->result = thread->result;
+	record->instruction_pointer = thread->instruction_pointer;
+	record->stack_pointer = thread->stack_pointer;
+	record->call = thread->call;
+	record->flags = region->flags;
+	record->requested = thread->requested;
+	record->previous = previous;
+	record->effective = effective;
+	record->backing = region->backing;
+	record->inode = region->inode;
+	record->file_offset = region->file_offset;
+	record->device_major = region->device >> MINOR_BITS;
+	record->device_minor = region->device & ((1u << MINOR_BITS) - 1);
+	record->link_count = region->link_count;
+	record->reserved = 0;
+	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	__builtin_memcpy(record->name, region->name, sizeof(record->name));
+	bpf_ringbuf_submit(record, 0);
+	return true;
+}
+
+static __always_inline void forget_region(struct region *region)
+{
+	region->backing = HUSK_BACKING_UNKNOWN;
+	region->flags = 0;
+	region->inode = 0;
+	region->file_offset = 0;
+	region->device = 0;
+	region->link_count = 0;
+	__builtin_memset(region->name, 0, sizeof(region->name));
+}
+
+static enum step open_region(struct thread *thread, struct thread **context)
+{
+	struct region *region = &thread->region;
+	__u32 previous;
+	bool fresh;
+	__u64 end;
+	long error;
+
+	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, context, 0);
+	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
+		return STEP_ON;
+	if (error) {
+		/* Another thread has already taken it away, or does not let go of the
+		 * lock. That is no reason to be silent about it. */
+		forget_region(region);
+		region->flags = HUSK_TRANSITION_VANISHED;
+		region->protection = thread->requested;
+		region->start = thread->next;
+		region->end = thread->end;
+	}
+	end = region->end;
+	previous = prior_protection(thread, thread->next, &end);
+	region->end = end;
+	fresh = thread->call == HUSK_CALL_MMAP && !error;
+	if (fresh && !previous)
+		region->flags |= HUSK_TRANSITION_FRESH;
+
+	if (!((region->protection | previous) & HUSK_PROTECTION_EXECUTE)) {
+		thread->next = end; /* neither was nor is executable */
+		return STEP_ON;
+	}
+	/* A new anonymous mapping has nothing in it yet: its record says all there is. */
+	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) && !error &&
+		       !(fresh && !region->inode);
+	if (region->open)
+		region->flags |= HUSK_TRANSITION_HAS_PAGES;
+	if (!send_transition(thread, end, previous, error ? 0 : region->protection)) {
+		region->open = 0;
+		thread->stalled = 1;
+		return STEP_STOP;
+	}
+	clear_counts(thread);
+	if (error && (region->protection & HUSK_PROTECTION_EXECUTE)) {
+		send_loss(thread->next, end - thread->next,
+			  error == -EBUSY ? HUSK_CAUSE_LOCKED : HUSK_CAUSE_VANISHED);
+	}
+	if (!region->open)
+		thread->next = end;
+	return STEP_ON;
+}
+
+static enum step close_region(struct thread *thread)
+{
+	struct husk_transition_end *record;
+
+	if (!flush_gap(thread)) {
+		thread->stalled = 1;
+		return STEP_STOP;
+	}
+	take_ticket(&thread->ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		if (thread->deferred && !thread->give_up) {
+			thread->stalled = 1;
+			return STEP_STOP;
+		}
+		thread->ticket.held = 0;
+		count(HUSK_COUNTER_UNSENT);
+	} else {
+		fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION_END,
+			    sizeof(*record), thread->region.id);
+		record->captured = thread->captured;
+		record->untouched = thread->untouched;
+		record->unreadable = thread->unreadable;
+		record->lost = thread->lost;
+		record->stalled_ns = thread->stalled_ns;
+		bpf_ringbuf_submit(record, 0);
+	}
+	thread->region.open = 0;
+	return STEP_ON;
+}
+
+static __always_inline long walk_step(struct thread **context, const bool may_sleep)
+{
+	struct thread *thread = *context;
+
+	if (thread->region.open) {
+		if (thread->next < thread->region.end)
+			return copy_page(thread, may_sleep);
+		return close_region(thread);
+	}
+	if (thread->next < thread->end)
+		return open_region(thread, context);
+	thread->phase = PHASE_IDLE;
+	return STEP_STOP;
+}
+
+static long walk_step_sleeping(__u32 index, struct thread **context)
+{
+	return walk_step(context, true);
+}
+
+static long walk_step_atomic(__u32 index, struct thread **context)
+{
+	return walk_step(context, false);
+}
+
+/* ---- munmap: what is gone is told from what was there before --------------------------- */
+
+static long unmap_step(__u32 index, struct thread **context)
+{
+	struct thread *thread = *context;
+	__u64 limit = thread->end, start, end;
+
+	if (index >= MAX_PRIOR || index >= thread->prior_count)
+		return STEP_STOP;
+	start = thread->prior[index].start;
+	end = thread->prior[index].end;
+	thread->next = start > thread->next ? start : thread->next;
+	if (end > limit)
+		end = limit;
+	send_transition(thread, end, thread->prior[index].protection, 0);
+	thread->next = end;
+	return STEP_ON;
+}
+
+static __always_inline void tell_unmapped(struct thread *thread)
+{
+	struct thread *context = thread;
+
+	forget_region(&thread->region);
+	bpf_loop(MAX_PRIOR, unmap_step, &context, 0);
+	/* The rest of what could not be seen beforehand. */
+	if (thread->prior_incomplete && thread->next < thread->end)
+		send_transition(thread, thread->end, HUSK_PROTECTION_UNKNOWN, 0);
+	thread->phase = PHASE_IDLE;
+}
+
+/* ---- in which context ------------------------------------------------------------------ */
+
+static __always_inline void walk_at_once(struct thread *thread)
+{
+	struct thread *context = thread;
+
+	thread->deferred = 0;
+	bpf_loop(STEPS_AT_ONCE, walk_step_atomic, &context, 0);
+	if (thread->phase != PHASE_IDLE) {
+		send_loss(thread->next, thread->end - thread->next, HUSK_CAUSE_LOCKED);
+		thread->phase = PHASE_IDLE;
+	}
+}
+
+#endif /* HUSK_WALK_H */

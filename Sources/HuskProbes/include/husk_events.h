@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * husk_events.h - what crosses the border between the kernel and Husk.
+ *
+ * The one definition of every record: the BPF side (../bpf) writes these
+ * structures into the ring buffer, Swift imports this same header and reads
+ * them. Fixed-width types, explicit padding, no kernel headers. Sizes are
+ * asserted below; Tests/HuskTests/RecordLayoutTests.swift compares each offset
+ * with what the Swift decoder reads.
+ *
+ * Change anything here: raise HUSK_FORMAT_VERSION.
+ */
+#ifndef HUSK_EVENTS_H
+#define HUSK_EVENTS_H
+
+#ifdef __bpf__
+#include <linux/types.h>
+typedef __u8 husk_u8;
+typedef __u16 husk_u16;
+typedef __u32 husk_u32;
+typedef __u64 husk_u64;
+typedef __s64 husk_s64;
+#else
+#include <stdint.h>
+typedef uint8_t husk_u8;
+typedef uint16_t husk_u16;
+typedef uint32_t husk_u32;
+typedef uint64_t husk_u64;
+typedef int64_t husk_s64;
+#endif
+
+#define HUSK_FORMAT_VERSION 1
+
+#define HUSK_PAGE_SIZE 4096
+#define HUSK_COMM_SIZE 16
+#define HUSK_NAME_SIZE 64
+
+/* husk_header.kind: which structure follows. */
+enum husk_record_kind {
+	HUSK_RECORD_TRANSITION = 1,     /* struct husk_transition */
+	HUSK_RECORD_PAGE = 2,           /* struct husk_page, with content */
+	HUSK_RECORD_UNREADABLE = 3,     /* struct husk_page_range: no content */
+	HUSK_RECORD_LOSS = 4,           /* struct husk_page_range: not captured */
+	HUSK_RECORD_TRANSITION_END = 5, /* struct husk_transition_end */
+	HUSK_RECORD_PROCESS_EXIT = 6,   /* struct husk_process_exit */
+};
+
+/* husk_transition.call: the system call that changed (or tried to change) the region. */
+enum husk_call {
+	HUSK_CALL_MMAP = 1,
+	HUSK_CALL_MPROTECT = 2,
+	HUSK_CALL_MUNMAP = 3,
+};
+
+/* Protection bits have the values of PROT_READ, PROT_WRITE and PROT_EXEC. */
+#define HUSK_PROTECTION_READ 1u
+#define HUSK_PROTECTION_WRITE 2u
+#define HUSK_PROTECTION_EXECUTE 4u
+/* The region existed before, but its protection then was not seen. */
+#define HUSK_PROTECTION_UNKNOWN 0x80000000u
+
+/* husk_transition.backing: what stands behind the region, as its VMA says. */
+enum husk_backing {
+	HUSK_BACKING_UNKNOWN = 0,   /* nothing was mapped, or the call failed */
+	HUSK_BACKING_ANONYMOUS = 1, /* private, no file */
+	HUSK_BACKING_FILE = 2,      /* a file with a path (perhaps deleted since) */
+	HUSK_BACKING_KERNEL = 3,    /* a file with no place in any folder: memfd,
+				     * SysV segment, shared anonymous memory */
+	HUSK_BACKING_HEAP = 4,      /* anonymous, within [start_brk, brk] */
+	HUSK_BACKING_STACK = 5,     /* anonymous, holds the main thread's stack */
+};
+
+/* husk_transition.flags */
+#define HUSK_TRANSITION_FRESH 1u     /* nothing was mapped here before */
+#define HUSK_TRANSITION_HAS_PAGES 2u /* page records and a TRANSITION_END follow */
+#define HUSK_TRANSITION_SHARED 4u    /* VM_SHARED */
+#define HUSK_TRANSITION_VANISHED 8u  /* gone before it could be looked at */
+
+/* husk_page.reader: who took the bytes. */
+enum husk_reader {
+	HUSK_READER_NONE = 0,
+	/* bpf_copy_from_user: may sleep, faults pages in (task-work callback). */
+	HUSK_READER_BPF_SLEEPABLE = 1,
+	/* bpf_probe_read_user: never faults; the page was resident. */
+	HUSK_READER_BPF_NOFAULT = 2,
+};
+
+/* husk_page_range.cause: why bytes are missing. */
+enum husk_cause {
+	HUSK_CAUSE_NONE = 0,
+	/* The reader may not fault pages in, and the page was not resident. */
+	HUSK_CAUSE_NOT_RESIDENT = 1,
+	/* The kernel could not produce the page: beyond the end of the file, I/O
+	 * error, a userfaultfd that refuses. */
+	HUSK_CAUSE_FAULT = 2,
+	HUSK_CAUSE_RING_FULL = 3,
+	/* The region was unmapped before it could be looked at. */
+	HUSK_CAUSE_VANISHED = 4,
+	/* The address-space lock stayed taken for too long. */
+	HUSK_CAUSE_LOCKED = 5,
+	/* No memory for the thread's state. */
+	HUSK_CAUSE_NO_STATE = 6,
+	HUSK_CAUSE_COUNT = 7,
+};
+
+/*
+ * Every record begins so. A record's identity is (cpu, sequence): the number is
+ * taken before anything can fail, so a missing number is a lost record.
+ */
+struct husk_header {
+	husk_u32 size; /* of the whole record, in bytes */
+	husk_u16 kind; /* enum husk_record_kind */
+	husk_u16 version;
+	husk_u64 sequence; /* per CPU, from 0 */
+	husk_u64 time_ns;  /* CLOCK_MONOTONIC (bpf_ktime_get_ns) */
+	husk_u32 cpu;      /* that gave the sequence number */
+	husk_u32 host_pid; /* in the initial PID namespace */
+	husk_u32 host_tid;
+	husk_u32 pid; /* in Husk's own PID namespace; 0: not visible there */
+	husk_u32 tid;
+	husk_u32 reserved;
+	husk_u64 transition; /* id that joins a transition with its pages */
+};
+
+/* One region, one previous and one effective protection, one backing. */
+struct husk_transition {
+	struct husk_header header;
+	husk_u64 start; /* the region, page aligned */
+	husk_u64 length;
+	husk_u64 call_address; /* the arguments, as they were passed */
+	husk_u64 call_length;
+	husk_u64 call_flags; /* mmap only */
+	husk_s64 result;     /* as the system call returned it */
+	husk_u64 instruction_pointer;
+	husk_u64 stack_pointer;
+	husk_u32 call;      /* enum husk_call */
+	husk_u32 flags;     /* HUSK_TRANSITION_* */
+	husk_u32 requested; /* protection: asked for, before, now */
+	husk_u32 previous;
+	husk_u32 effective;
+	husk_u32 backing;      /* enum husk_backing */
+	husk_u64 inode;        /* 0: no file */
+	husk_u64 file_offset;  /* of `start`, in bytes */
+	husk_u32 device_major; /* of the file's file system */
+	husk_u32 device_minor;
+	husk_u32 link_count; /* 0: the file has been deleted, or never had a name */
+	husk_u32 reserved;
+	char comm[HUSK_COMM_SIZE];
+	char name[HUSK_NAME_SIZE]; /* the file's last path component */
+};
+
+/* One page and its bytes. */
+struct husk_page {
+	struct husk_header header;
+	husk_u64 address;
+	husk_u32 content_size; /* bytes of content */
+	husk_u32 reader;       /* enum husk_reader */
+	husk_u8 content[HUSK_PAGE_SIZE];
+};
+
+/* A run of pages without bytes: UNREADABLE or LOSS. */
+struct husk_page_range {
+	struct husk_header header;
+	husk_u64 start;
+	husk_u64 length;
+	husk_u32 cause; /* enum husk_cause */
+	husk_u32 error; /* errno, or 0 */
+};
+
+/* The pages that a transition named: captured + untouched + unreadable + lost. */
+struct husk_transition_end {
+	struct husk_header header;
+	husk_u64 captured;
+	husk_u64 untouched; /* never written: no page exists, nothing to read */
+	husk_u64 unreadable;
+	husk_u64 lost;
+	husk_u64 stalled_ns; /* how long the thread waited for room in the ring */
+};
+
+/* The last thread of a process has ended; its memory is gone. */
+struct husk_process_exit {
+	struct husk_header header;
+	husk_u32 status; /* as wait(2) tells it */
+	husk_u32 reserved;
+};
+
+#define HUSK_ASSERT_SIZE(type, bytes) \
+	_Static_assert(sizeof(struct type) == (bytes), #type " has changed its size")
+HUSK_ASSERT_SIZE(husk_header, 56);
+HUSK_ASSERT_SIZE(husk_transition, 256);
+HUSK_ASSERT_SIZE(husk_page, 72 + HUSK_PAGE_SIZE);
+HUSK_ASSERT_SIZE(husk_page_range, 80);
+HUSK_ASSERT_SIZE(husk_transition_end, 96);
+HUSK_ASSERT_SIZE(husk_process_exit, 64);
+
+/*
+ * Set by user space before the programs are loaded (read-only data from then on,
+ * so that the verifier removes the branches that are not taken).
+ */
+struct husk_config {
+	husk_u32 pid_namespace; /* inode of Husk's PID namespace; 0: the initial one */
+	husk_u8 deferred;       /* enum husk_deferred */
+	husk_u8 swap;           /* the machine has swap: a missing page may hold data */
+	husk_u8 reserved[2];
+	husk_u64 ring_size;
+	/* A thread waits for room in the ring this long in all, and this long
+	 * without a sign of life from the consumer. 0: it does not wait. */
+	husk_u64 stall_limit_ns;
+	husk_u64 stall_silence_ns;
+};
+HUSK_ASSERT_SIZE(husk_config, 32);
+
+/* Which kfunc runs the copy in the target's own context before it returns to user mode. */
+enum husk_deferred {
+	HUSK_DEFERRED_NONE = 0,     /* copy at the system call's exit, without faults */
+	HUSK_DEFERRED_IMPL = 1,     /* bpf_task_work_schedule_resume_impl, Linux 6.18 and 6.19 */
+	HUSK_DEFERRED_IMPLICIT = 2, /* bpf_task_work_schedule_resume, Linux 7.0 and later */
+};
+
+/* Index into the `counters` map (per CPU, u64 each). */
+enum husk_counter {
+	HUSK_COUNTER_SEQUENCE = 0, /* numbers given to records */
+	HUSK_COUNTER_UNSENT = 1,   /* records that found no room in the ring */
+	HUSK_COUNTER_NOT_DEFERRED = 2, /* a callback was refused: copied at once */
+	HUSK_COUNTER_COUNT = 3,
+};
+
+#endif /* HUSK_EVENTS_H */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Husk
+
+/// A span of time as people write it: `5`, `1.5`, `500ms`, `10s`, `2m`, `1h`.
+struct TimeSpan: ExpressibleByArgument {
+    let duration: Duration
+
+    init?(argument: String) {
+        let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
+        let (suffix, factor) = units.first { argument.hasSuffix($0.0) } ?? ("", 1)
+        guard let number = Double(argument.dropLast(suffix.count)), number.isFinite, number > 0,
+            number * factor < 1e9
+        else { return nil }
+        duration = .milliseconds(Int64((number * factor * 1000).rounded(.up)))
+    }
+}
+
+/// A number of bytes as people write it: `65536`, `64K`, `64M`, `1G`.
+struct ByteSize: ExpressibleByArgument {
+    let bytes: Int
+
+    init?(argument: String) {
+        let units: [(Character, Int)] = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)]
+        let unit = argument.last.flatMap { last in
+            units.first { $0.0 == Character(last.uppercased()) }
+        }
+        let digits = unit == nil ? argument[...] : argument.dropLast()
+        guard let number = Int(digits), number > 0 else { return nil }
+        let (product, overflow) = number.multipliedReportingOverflow(by: unit?.1 ?? 1)
+        guard !overflow else { return nil }
+        bytes = product
+    }
+}
+
+/// `--copy`: how pages are copied.
+enum CopyChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto
+    case taskWork = "task-work"
+    case syscallExit = "syscall-exit"
+
+    var method: CopyMethod? {
+        switch self {
+        case .auto: nil
+        case .taskWork: .taskWork
+        case .syscallExit: .syscallExit
+        }
+    }
+}
+
+/// The options that `run` and `attach` share.
+struct TraceOptions: ParsableArguments {
+    @Option(
+        name: [.short, .customLong("output")],
+        help: ArgumentHelp(
+            "Keep the captured pages in the folder DIR/.",
+            discussion: """
+                Each run of pages becomes BASE_SHA256[:16].bin; manifest.jsonl tells what \
+                happened. The folder is made if need be, and must be empty.
+                """, valueName: "DIR/"))
+    var output: String?
+
+    @Flag(name: .long, help: "Print one JSON object per line (docs/json.md) instead of text.")
+    var json = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Write the lines to FILE instead of printing them.", valueName: "file"))
+    var log: String?
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "End the trace after this time: 5, 500ms, 10s, 2m. `run` ends the command too.",
+            valueName: "time"))
+    var duration: TimeSpan?
+
+    @Flag(name: [.short, .long], help: "Print nothing but errors.")
+    var quiet = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Show up to N instructions of each captured run of pages.", valueName: "n"))
+    var disassemble = 0
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The ring buffer's size: a power of two from 64K to 1G.", valueName: "size"))
+    var ringSize: ByteSize?
+
+    @Option(
+        name: .long,
+        help: "How pages are copied; auto takes the best that the kernel allows.")
+    var copy = CopyChoice.auto
+
+    func validate() throws {
+        guard disassemble >= 0 else {
+            throw ValidationError("--disassemble takes a number from 0 on.")
+        }
+        if let output, output.isEmpty { throw ValidationError("--output needs a folder's name.") }
+    }
+
+    /// Where the pages go, if they are kept.
+    var outputFolder: String? {
+        get throws {
+            guard let output else { return nil }
+            guard output.hasSuffix("/") || isFolder(output) else {
+                throw ValidationError(
+                    "--output \(output): only folders can be written so far; name it \(output)/")
+            }
+            return output
+        }
+    }
+
+    func tracerConfiguration() -> Tracer.Configuration {
+        var configuration = Tracer.Configuration()
+        if let ringSize { configuration.ringSize = ringSize.bytes }
+        configuration.copyMethod = copy.method
+        configuration.retainsPages = false
+        configuration.eventBufferLimit = 0
+        return configuration
+    }
+}

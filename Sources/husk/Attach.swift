@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Husk
+
+struct Attach: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trace processes that run already.",
+        discussion: """
+            Traces all threads of the processes named, until they have ended, the time is up \
+            or Ctrl-C is pressed. The processes are not stopped, and go on afterwards.
+
+            Lines go to standard output, notes and the summary to standard error.
+
+            EXAMPLES
+              husk attach 4242
+              husk attach --duration 10s -o out/ $(pidof java)
+            """)
+
+    @OptionGroup var options: TraceOptions
+
+    @Argument(help: ArgumentHelp("The processes' IDs.", valueName: "pid"))
+    var pids: [String]
+
+    func run() throws {
+        let numbers = try pids.map { text in
+            guard let number = Int32(text) else {
+                throw HuskError(
+                    .invalidPID, "\(text) is not a process ID",
+                    hint: "a process ID is a number from 1 on; `ps -e` lists them")
+            }
+            return number
+        }
+        let session = try TraceSession(
+            options, lines: options.log.map { try LineOutput(path: $0) } ?? .standardOutput)
+        throw try session.attach(numbers)
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+import Husk
+import HuskCapture
+import Synchronization
+
+/// Takes a tracer's events and puts them where the user wants them: lines, the folder, sums.
+///
+/// Called on the ring's thread while the trace runs and on the main thread after it.
+final class CaptureWriter: Sendable {
+    private struct State: ~Copyable {
+        var text: TextLines
+        var assembler = TransitionAssembler()
+        var tally = CaptureTally()
+        let folder: CaptureFolder?
+    }
+
+    private let state: Mutex<State>
+    private let lines: LineOutput?
+    private let writesJSON: Bool
+    private let json = JSONLines()
+    /// Called once when the lines cannot be written any more.
+    private let whenReaderLeaves: @Sendable () -> Void
+
+    /// - Parameter lines: nil: no lines are wanted.
+    init(
+        lines: LineOutput?, json: Bool, instructions: Int, folder: sending CaptureFolder?,
+        whenReaderLeaves: @escaping @Sendable () -> Void
+    ) {
+        self.lines = lines
+        writesJSON = json
+        self.whenReaderLeaves = whenReaderLeaves
+        let text = TextLines(
+            usesColour: !json && lines?.takesColour ?? false, instructions: instructions)
+        state = Mutex(State(text: text, folder: folder))
+    }
+
+    func take(_ event: Event) {
+        state.withLock { state in
+            state.tally.add(event)
+            if let capture = state.assembler.take(event) { write(capture, &state) }
+            switch event {
+            case .loss(let loss):
+                state.folder?.add(loss)
+                print { writesJSON ? json.line(loss) : state.text.line(loss) }
+            case .processExit(let exit):
+                state.folder?.add(exit)
+                print { writesJSON ? json.line(exit) : state.text.line(exit) }
+            case .transition, .page, .transitionEnd:
+                break
+            }
+        }
+    }
+
+    private func write(_ capture: TransitionCapture, _ state: inout State) {
+        state.folder?.add(capture)
+        print { writesJSON ? json.line(capture) : state.text.line(capture) }
+    }
+
+    private func print(_ line: () -> [UInt8]) {
+        guard let lines, lines.error == 0 else { return }
+        if !lines.write(line()) { whenReaderLeaves() }
+    }
+
+    /// Writes what is still open and the last lines. Returns the sums and the folder's failure.
+    func finish(
+        copyMethod: CopyMethod?, target: TargetStatus?
+    ) -> (tally: CaptureTally, failure: OutputError?) {
+        state.withLock { state in
+            for capture in state.assembler.finish() { write(capture, &state) }
+            let method = copyMethod?.rawValue
+            state.folder?.finish(state.tally, copyMethod: method, target: target)
+            if writesJSON {
+                print { json.summary(state.tally, copyMethod: method, target: target) }
+            }
+            return (state.tally, state.folder?.failure)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+
+@main
+struct HuskCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "husk",
+        abstract: "Catch every way in which a process's memory becomes executable, and its bytes.",
+        discussion: """
+            Husk traces a process with eBPF probes, copies each page at the moment when it \
+            becomes executable, and shows or keeps it.
+
+            EXAMPLES
+              husk run -- ./sample            trace a command from its first instruction
+              husk run -o out/ -- ./sample    keep the pages, with a manifest
+              husk attach 4242                trace a process that runs; Ctrl-C ends it
+              husk doctor                     what this kernel and your rights allow
+
+            Husk needs root, or CAP_BPF and CAP_PERFMON.
+
+            \(ExitStatus.help)
+            """,
+        version: huskVersion,
+        subcommands: [Run.self, Attach.self, Doctor.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let status as ExitStatus {
+            leave(status.rawValue)
+        } catch let code as ExitCode {
+            leave(code.rawValue)
+        } catch let failure as any ReportableFailure {
+            Diagnostics.report(failure)
+            leave(failure.exitStatus.rawValue)
+        } catch {
+            // Help, version and mistakes in the arguments: ArgumentParser's own words.
+            exit(withError: error)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+import Husk
+import HuskAnalysis
+import HuskCapture
+
+/// The lines that people read: one for each transition, and the summary.
+struct TextLines {
+    let usesColour: Bool
+    /// Instructions to show of each run of pages.
+    let instructions: Int
+    /// The first event's time; lines count from there.
+    var origin: Timestamp?
+
+    private enum Colour: String {
+        case red = "31"
+        case yellow = "33"
+        case dim = "2"
+    }
+
+    mutating func line(_ capture: TransitionCapture) -> [UInt8] {
+        let transition = capture.transition
+        let change = change(transition)
+        var columns = [
+            clock(transition.time),
+            right(String(transition.task.pid), 7),
+            left(transition.threadName.escaped, 15),
+            left(transition.kind.rawValue, 8),
+            left("\(transition.start.hexadecimal)-\(transition.end.hexadecimal)", 25),
+            right(Self.size(transition.length), 8),
+            paint(left(change, 11), colour(of: transition)),
+            left(Self.backing(transition.backing), 20),
+        ]
+        columns.append(outcome(capture))
+        var text = columns.joined(separator: " ").trimmingTrailingBlanks() + "\n"
+        for run in capture.runs where instructions > 0 { text += disassembly(of: run) }
+        return Array(text.utf8)
+    }
+
+    mutating func line(_ loss: Loss) -> [UInt8] {
+        var text = "\(clock(loss.time)) \(paint("LOST", .red)) \(loss.cause.rawValue)"
+        if let start = loss.start {
+            text += ": \(start.hexadecimal)-\(start.advanced(by: loss.length).hexadecimal)"
+            text += ", \(Self.size(loss.length))"
+        } else {
+            text += ": \(Self.count(loss.count, "record"))"
+        }
+        if let task = loss.task { text += " of process \(task.pid)" }
+        return Array((text + "\n").utf8)
+    }
+
+    mutating func line(_ exit: ProcessExit) -> [UInt8] {
+        let signal = exit.status & 0x7F
+        let how =
+            signal == 0 ? "ended with status \(exit.status >> 8 & 0xFF)" : "ended by signal \(signal)"
+        return Array("\(clock(exit.time)) \(right(String(exit.task.pid), 7)) \(how)\n".utf8)
+    }
+
+    static func summary(_ tally: CaptureTally) -> [String] {
+        var lines = [
+            [
+                count(UInt64(tally.transitions), "transition"),
+                tally.attempts > 0 ? count(UInt64(tally.attempts), "failed attempt") : nil,
+                count(UInt64(tally.regions), "executable region"),
+                count(UInt64(tally.pages), "page") + " (\(size(tally.bytes)))",
+                "\(tally.distinctContents) distinct",
+            ].compactMap { $0 }.joined(separator: ", ")
+        ]
+        if tally.isComplete {
+            lines.append("complete: nothing was lost")
+            return lines
+        }
+        var missing = tally.losses.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { "\($0.value) lost (\($0.key.rawValue))" }
+        if tally.unreadable > 0 {
+            missing.append(count(UInt64(tally.unreadable), "page") + " unreadable")
+        }
+        lines.append("INCOMPLETE: " + missing.joined(separator: ", "))
+        return lines
+    }
+
+    // MARK: Columns
+
+    private mutating func clock(_ time: Timestamp) -> String {
+        let start = origin ?? time
+        origin = start
+        // Of two CPUs, the later record may carry the earlier time.
+        let elapsed = time.monotonic >= start.monotonic ? time.monotonic - start.monotonic : 0
+        let micros = elapsed / 1000
+        let fraction = String(micros % 1_000_000)
+        return right(
+            "\(micros / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)",
+            11)
+    }
+
+    private func change(_ transition: Transition) -> String {
+        let before = transition.isFresh ? "new" : transition.previous?.description ?? "???"
+        if transition.failure != nil { return "\(before) -> \(transition.requested)" }
+        if transition.kind == .munmap { return "\(before) -> gone" }
+        return "\(before) -> \(transition.effective)"
+    }
+
+    private func colour(of transition: Transition) -> Colour? {
+        if transition.effective.isSuperset(of: [.write, .execute]) { return .red }
+        if transition.effective.contains(.execute), transition.backing.file == nil {
+            return .yellow
+        }
+        return transition.effective.contains(.execute) ? nil : .dim
+    }
+
+    private func outcome(_ capture: TransitionCapture) -> String {
+        if let failure = capture.transition.failure { return "failed: \(ErrorNames.symbol(failure))" }
+        if capture.transition.hasVanished { return "vanished" }
+        guard capture.transition.hasPages else { return "" }
+        var parts = [Self.count(UInt64(capture.pageCount), "page")]
+        if capture.runs.count == 1 {
+            parts[0] += " sha256:" + capture.runs[0].digest.hexadecimal.prefix(16)
+        }
+        if let end = capture.end, end.untouched > 0 { parts.append("\(end.untouched) untouched") }
+        if !capture.unreadable.isEmpty { parts.append("\(capture.unreadable.count) unreadable") }
+        if let end = capture.end, end.lost > 0 { parts.append("\(end.lost) lost") }
+        if capture.end == nil { parts.append("cut off") }
+        return parts.joined(separator: ", ")
+    }
+
+    private func disassembly(of run: PageRun) -> String {
+        // The first page is enough: an instruction has at most 15 bytes, a page 4096.
+        let code = run.pages[0].content ?? []
+        let decoded = Disassembler.instructions(of: code, at: run.base, limit: instructions)
+        if decoded.isEmpty { return "             (the first bytes are no instruction)\n" }
+        return decoded.map { instruction in
+            let bytes = instruction.bytes.map(Self.hexadecimal).joined(separator: " ")
+            return "             \(instruction.address.hexadecimal)  \(left(bytes, 24))"
+                + "\(instruction.mnemonic) \(instruction.operands)".trimmingTrailingBlanks() + "\n"
+        }.joined()
+    }
+
+    private static func backing(_ backing: Backing) -> String {
+        guard let file = backing.file else { return backing.kind }
+        let name = (file.path ?? file.name).escaped
+        switch backing {
+        case .file where file.linkCount == 0: return "deleted:\(name)"
+        case .file: return name
+        default: return "\(backing.kind):\(name)"
+        }
+    }
+
+    // MARK: Parts
+
+    static func count(_ number: UInt64, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    }
+
+    /// Bytes with a binary unit: `4 KiB`, `1.4 MiB`.
+    static func size(_ bytes: UInt64) -> String {
+        var value = bytes
+        var rest: UInt64 = 0
+        for unit in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
+            if value < 1024 {
+                let tenth = rest * 10 / 1024
+                return tenth == 0 ? "\(value) \(unit)" : "\(value).\(tenth) \(unit)"
+            }
+            rest = value % 1024
+            value /= 1024
+        }
+        return "\(value) EiB"
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+
+    private func left(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    private func paint(_ text: String, _ colour: Colour?) -> String {
+        guard usesColour, let colour else { return text }
+        return "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m"
+    }
+}
+
+extension String {
+    fileprivate func trimmingTrailingBlanks() -> String {
+        var result = self[...]
+        while result.last == " " { result.removeLast() }
+        return String(result)
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+import Husk
+import HuskCapture
+
+/// One trace from its start to its exit status: waits for signals, the command's end, the
+/// targets' end and the time limit, on the main thread.
+final class TraceSession {
+    private let options: TraceOptions
+    private let lines: LineOutput
+    private let signals: SignalWatch
+    private let writer: CaptureWriter
+    /// Written to by the ring's thread: the trace has ended, or the reader of the lines has gone.
+    private let wake: WakePipe
+
+    init(_ options: TraceOptions, lines: LineOutput) throws {
+        self.options = options
+        self.lines = lines
+        let folder = try options.outputFolder.map { try CaptureFolder(path: $0) }
+        signals = try SignalWatch()
+        let wake = try WakePipe()
+        self.wake = wake
+        writer = CaptureWriter(
+            lines: options.quiet && options.log == nil ? nil : lines, json: options.json,
+            instructions: options.disassemble, folder: folder,
+            whenReaderLeaves: { wake.tell(.readerLeft) })
+    }
+
+    // MARK: attach
+
+    /// Traces processes that run already. Returns how it went.
+    func attach(_ pids: [Int32]) throws -> ExitStatus {
+        let tracer = makeTracer(pids)
+        try tracer.start()
+        note(
+            "tracing \(pids.count == 1 ? "process" : "processes") "
+                + pids.map(String.init).joined(separator: ", ") + "; Ctrl-C ends the trace")
+        let deadline = Deadline(after: options.duration?.duration)
+        while true {
+            wait(until: deadline)
+            if wake.has(.traceEnded) || wake.has(.readerLeft) || deadline.hasPassed { break }
+            if nextEndingSignal() != nil { break }
+        }
+        return try finish(tracer, target: nil) ?? .success
+    }
+
+    // MARK: run
+
+    /// Starts a command, traces it, and returns the status to exit with.
+    func run(_ arguments: [String]) throws -> Int32 {
+        let command = try HeldCommand(arguments, signals: signals)
+        let tracer = makeTracer([command.pid])
+        try tracer.start()
+        do {
+            try command.execute()
+        } catch {
+            try tracer.stop()
+            throw error
+        }
+        let status = waitForEnd(of: command)
+        let own = try finish(tracer, target: status)
+        return own?.rawValue ?? Self.exitStatus(for: status)
+    }
+
+    /// Waits until the command has ended; ends it when asked to.
+    private func waitForEnd(of command: HeldCommand) -> TargetStatus {
+        let limit = Deadline(after: options.duration?.duration)
+        var ending = Ending()
+        while true {
+            switch command.poll() {
+            case .running: break
+            case .exited(let code): return TargetStatus(exitCode: code)
+            case .killed(let signal): return TargetStatus(signal: signal)
+            case .unknown: return TargetStatus(exitCode: ExitStatus.failure.rawValue)
+            }
+            wait(until: ending.isUnderWay ? ending.next : limit)
+            if let signal = nextEndingSignal() {
+                // Ctrl-C at the terminal has reached the command already.
+                ending.begin(
+                    with: signal.number, ofCommand: command.pid,
+                    sending: !signal.isFromKernel || ending.isUnderWay)
+            } else if !ending.isUnderWay, limit.hasPassed {
+                note("the time is up: ending the command")
+                ending.begin(with: SIGTERM, ofCommand: command.pid, sending: true)
+            } else if ending.isUnderWay, ending.next.hasPassed {
+                ending.insist(ofCommand: command.pid)
+            }
+        }
+    }
+
+    /// Ends a command that does not want to end: its signal, then SIGTERM, then SIGKILL.
+    private struct Ending {
+        private(set) var next = Deadline(after: nil)
+        private(set) var isUnderWay = false
+        private var hasInsisted = false
+
+        /// The first wish to end; a second one insists.
+        mutating func begin(with signal: Int32, ofCommand pid: Int32, sending: Bool) {
+            guard !isUnderWay else {
+                insist(ofCommand: pid)
+                return
+            }
+            isUnderWay = true
+            if sending { kill(pid, signal) }
+            next = Deadline(after: signal == SIGINT ? .seconds(5) : .seconds(2))
+        }
+
+        mutating func insist(ofCommand pid: Int32) {
+            kill(pid, hasInsisted ? SIGKILL : SIGTERM)
+            hasInsisted = true
+            next = Deadline(after: .seconds(2))
+        }
+    }
+
+    /// As shells tell it.
+    private static func exitStatus(for status: TargetStatus) -> Int32 {
+        status.exitCode ?? 128 + (status.signal ?? 0)
+    }
+
+    // MARK: Parts
+
+    private func makeTracer(_ pids: [Int32]) -> Tracer {
+        var configuration = options.tracerConfiguration()
+        configuration.onEvent = { [writer] in writer.take($0) }
+        configuration.onEnd = { [wake] in wake.tell(.traceEnded) }
+        return Tracer(pids: pids, configuration: configuration)
+    }
+
+    /// Stops the trace and tells how it went; nil: there is nothing to complain about.
+    private func finish(
+        _ tracer: Tracer, target: TargetStatus?
+    ) throws -> ExitStatus? {
+        try tracer.stop()
+        let (tally, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
+        if !options.quiet || !tally.isComplete {
+            for line in TextLines.summary(tally) { Diagnostics.note(line) }
+        }
+        if let status = target, !options.quiet, status != TargetStatus(exitCode: 0) {
+            Diagnostics.note(
+                status.signal.map { "the command was ended by signal \($0)" }
+                    ?? "the command ended with status \(status.exitCode ?? 0)")
+        }
+        if let failure { throw failure }
+        if lines.error != 0, lines.error != EPIPE {
+            throw OutputError(cannot: "write", options.log ?? "the lines", errno: lines.error)
+        }
+        return tally.isComplete ? nil : .incomplete
+    }
+
+    private func note(_ text: String) {
+        if !options.quiet { Diagnostics.note(text) }
+    }
+
+    private func nextEndingSignal() -> SignalWatch.Signal? {
+        while let signal = signals.next() {
+            if signal.number != SIGCHLD { return signal }
+        }
+        return nil
+    }
+
+    private func wait(until deadline: Deadline) {
+        var descriptors = [
+            pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        poll(&descriptors, nfds_t(descriptors.count), deadline.millisecondsLeft)
+        if descriptors[1].revents != 0 { wake.read() }
+    }
+}
+
+/// A moment on the monotonic clock, or never.
+struct Deadline {
+    private let instant: ContinuousClock.Instant?
+
+    init(after duration: Duration?) {
+        instant = duration.map { ContinuousClock.now + $0 }
+    }
+
+    var hasPassed: Bool {
+        instant.map { $0 <= ContinuousClock.now } ?? false
+    }
+
+    /// For poll(2): -1 is never; rounded up, so that it has passed when poll returns.
+    var millisecondsLeft: Int32 {
+        guard let instant else { return -1 }
+        let left = instant - ContinuousClock.now
+        guard left > .zero else { return 0 }
+        let (seconds, attoseconds) = left.components
+        return Int32(clamping: seconds.multipliedReportingOverflow(by: 1000).partialValue
+            + attoseconds / 1_000_000_000_000_000 + 1)
+    }
+}
