@@ -8,6 +8,11 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// Small C programs that play the target in tests, one folder each.
+let fixtures = [
+    "attempts", "big", "classic", "files", "pages", "reserve", "threads", "toggle", "wait",
+]
+
 let package = Package(
     name: "husk",
     products: [
@@ -53,6 +58,34 @@ let package = Package(
             name: "compile-probes", path: "Plugins/compile-probes", swiftSettings: strict),
         .plugin(
             name: "EmbedProbes", capability: .buildTool(), dependencies: ["compile-probes"]),
-    ],
+
+        .target(name: "FixtureSupport", path: "Tests/Fixtures/support"),
+        .target(
+            name: "HuskTestSupport", dependencies: ["Husk"], path: "Tests/Support",
+            swiftSettings: strict),
+        .target(
+            name: "ModelSamples", dependencies: ["HuskModel"], path: "Tests/ModelSamples",
+            swiftSettings: strict),
+        .testTarget(
+            name: "HuskModelTests", dependencies: ["HuskModel", "ModelSamples"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HuskTests",
+            dependencies: ["Husk", "HuskProbes", "CLibbpf", "HuskTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HuskCaptureTests", dependencies: ["HuskCapture", "HuskTestSupport", "ModelSamples"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HuskAnalysisTests", dependencies: ["HuskAnalysis"], swiftSettings: strict),
+        .testTarget(
+            name: "HuskCommandTests", dependencies: ["HuskCommand", "HuskTestSupport"],
+            swiftSettings: strict),
+    ]
+        + fixtures.map { name in
+            .executableTarget(
+                name: "fixture-\(name)", dependencies: ["FixtureSupport"],
+                path: "Tests/Fixtures/\(name)")
+        },
     swiftLanguageModes: [.v6]
 )

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 /* In the child. Never returns. */
-static void wait_and_execute(char *const argv[], const sigset_t *mask, int wait_fd, int error_fd)
+static void wait_and_execute(char *const argv[], const sigset_t *mask, int output, int wait_fd,
+			     int error_fd)
 {
 	char byte;
 	ssize_t size;
@@ -19,7 +20,8 @@ static void wait_and_execute(char *const argv[], const sigset_t *mask, int wait_
 	while (size < 0 && errno == EINTR);
 	if (size != 1)
 		_exit(127); /* Husk ended before it let this child go */
-	execvp(argv[0], argv);
+	if (output < 0 || dup2(output, STDOUT_FILENO) >= 0)
+		execvp(argv[0], argv);
 	error = errno;
 	do
 		size = write(error_fd, &error, sizeof(error));
@@ -27,7 +29,8 @@ static void wait_and_execute(char *const argv[], const sigset_t *mask, int wait_
 	_exit(127);
 }
 
-int husk_child_start(char *const argv[], const sigset_t *mask, struct husk_child *child)
+int husk_child_start(char *const argv[], const sigset_t *mask, int output,
+		     struct husk_child *child)
 {
 	int release[2], errors[2], error;
 	pid_t pid;
@@ -45,7 +48,7 @@ int husk_child_start(char *const argv[], const sigset_t *mask, struct husk_child
 		/* Its own copy of the writing end would keep it from seeing Husk's end. */
 		close(release[1]);
 		close(errors[0]);
-		wait_and_execute(argv, mask, release[0], errors[1]);
+		wait_and_execute(argv, mask, output, release[0], errors[1]);
 	}
 	error = errno;
 	close(release[0]);

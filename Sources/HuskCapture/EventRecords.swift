@@ -25,6 +25,7 @@ struct TransitionRecord: Encodable {
     var shared: Bool
     var fresh: Bool
     var vanished: Bool
+    var unseen: Bool
     var instructionPointer: String
     var stackPointer: String
     var pages: PageCountsRecord?
@@ -53,6 +54,7 @@ struct TransitionRecord: Encodable {
         shared = transition.isShared
         fresh = transition.isFresh
         vanished = transition.hasVanished
+        unseen = transition.isUnseen
         instructionPointer = transition.instructionPointer.description
         stackPointer = transition.stackPointer.description
         guard transition.hasPages else { return }

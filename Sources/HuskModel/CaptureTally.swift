@@ -62,8 +62,11 @@ public struct CaptureTally: Hashable, Sendable {
                 unreadable += 1
             }
         case .loss(let loss):
-            let pages = (loss.length + 4095) / 4096
-            losses[loss.cause, default: 0] += max(pages, loss.count)
+            // Lengths come from targets: they may add up to anything.
+            let pages = loss.length / 4096 + (loss.length % 4096 == 0 ? 0 : 1)
+            let (sum, overflow) = losses[loss.cause, default: 0]
+                .addingReportingOverflow(max(pages, loss.count))
+            losses[loss.cause] = overflow ? .max : sum
         case .transitionEnd, .processExit:
             break
         }

@@ -15,7 +15,8 @@ public struct Loss: Hashable, Sendable {
         case missingRecord = "missing-record"
         /// A record that did not have the form it must have.
         case malformedRecord = "malformed-record"
-        /// A range of more pages without bytes than are told one by one.
+        /// More pages than could be gone over in the time a thread may be held, or than are
+        /// told one by one.
         case tooLarge = "too-large"
         /// The trace was stopped while the page was on its way.
         case traceEnded = "trace-ended"

@@ -61,6 +61,10 @@ public struct Transition: Hashable, Sendable {
     public var isFresh: Bool
     /// Another thread took the region away before it could be looked at.
     public var hasVanished: Bool
+    /// The kernel side could not look at the region, because another thread held the
+    /// address-space lock: ``effective`` is what was requested, ``backing`` what the
+    /// arguments say. Its pages were copied nevertheless.
+    public var isUnseen: Bool
     /// Pages and a ``TransitionEnd`` follow.
     public var hasPages: Bool
     /// Where in user space the call was made: the instruction after it.
@@ -71,7 +75,8 @@ public struct Transition: Hashable, Sendable {
         id: ID, number: RecordNumber, kind: TransitionKind, time: Timestamp, task: TaskIdentity,
         threadName: TargetText, start: Address, length: UInt64, arguments: Arguments,
         result: Int64, requested: Protection, previous: Protection?, effective: Protection,
-        backing: Backing, isShared: Bool, isFresh: Bool, hasVanished: Bool, hasPages: Bool,
+        backing: Backing, isShared: Bool, isFresh: Bool, hasVanished: Bool, isUnseen: Bool,
+        hasPages: Bool,
         instructionPointer: Address, stackPointer: Address
     ) {
         self.id = id
@@ -91,6 +96,7 @@ public struct Transition: Hashable, Sendable {
         self.isShared = isShared
         self.isFresh = isFresh
         self.hasVanished = hasVanished
+        self.isUnseen = isUnseen
         self.hasPages = hasPages
         self.instructionPointer = instructionPointer
         self.stackPointer = stackPointer

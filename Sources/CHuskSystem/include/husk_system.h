@@ -38,9 +38,11 @@ struct husk_child {
 
 /*
  * Forks. Between fork and exec the child calls only async-signal-safe functions; it gets
- * `mask` as its signal mask. Both descriptors are close-on-exec. Returns 0 or -errno.
+ * `mask` as its signal mask and, unless it is negative, `output` as its standard output.
+ * Both descriptors in `child` are close-on-exec. Returns 0 or -errno.
  */
-int husk_child_start(char *const argv[], const sigset_t *mask, struct husk_child *child);
+int husk_child_start(char *const argv[], const sigset_t *mask, int output,
+		     struct husk_child *child);
 
 /* Signal numbers that arrived on a signalfd(2): fills `info`, returns 1, 0 (none), -errno. */
 struct husk_signal {

@@ -143,7 +143,7 @@ public struct SystemReport: Sendable {
         do throws(HuskError) {
             let probes = try ProbeObject(
                 ProbeObject.Options(
-                    ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, method: nil))
+                    ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, walkLimit: 0, method: nil))
             try probes.attach()
             return (
                 Check(name: "probes", status: .ok, detail: "loaded, verified and attached"),

@@ -18,6 +18,7 @@ final class ProbeObject {
         var ringSize: Int
         var stallLimit: UInt64
         var stallSilence: UInt64
+        var walkLimit: UInt64
         /// Nil: the best that the kernel takes.
         var method: CopyMethod?
     }
@@ -112,6 +113,7 @@ final class ProbeObject {
         configuration.ring_size = UInt64(options.ringSize)
         configuration.stall_limit_ns = options.stallLimit
         configuration.stall_silence_ns = options.stallSilence
+        configuration.walk_limit_ns = options.walkLimit
 
         let readOnly = bpf_object__find_map_by_name(object, ".rodata")
         let ring = bpf_object__find_map_by_name(object, "ring")

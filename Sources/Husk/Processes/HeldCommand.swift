@@ -18,14 +18,19 @@ public final class HeldCommand: Sendable {
     /// - Parameters:
     ///   - arguments: the command and its arguments, as execvp(3) takes them.
     ///   - signals: whose changes to the signal mask the child is not to inherit.
-    public init(_ arguments: [String], signals: SignalWatch? = nil) throws(HuskError) {
+    ///   - standardOutput: a descriptor to be its standard output; nil: the caller's.
+    public init(
+        _ arguments: [String], signals: SignalWatch? = nil, standardOutput: Int32? = nil
+    ) throws(HuskError) {
         guard let name = arguments.first, !name.isEmpty else {
             throw HuskError(.commandNotFound, "no command was given")
         }
         self.name = name
         var mask = signals?.previousMask ?? SignalWatch.currentMask()
         var child = husk_child()
-        let result = Self.withArgumentVector(arguments) { husk_child_start($0, &mask, &child) }
+        let result = Self.withArgumentVector(arguments) {
+            husk_child_start($0, &mask, standardOutput ?? -1, &child)
+        }
         guard result == 0 else {
             throw HuskError(.system, "cannot start a process for \(name)", errno: -result)
         }

@@ -90,6 +90,7 @@ struct EventBuilder {
             isShared: flags & UInt32(HUSK_TRANSITION_SHARED) != 0,
             isFresh: flags & UInt32(HUSK_TRANSITION_FRESH) != 0,
             hasVanished: flags & UInt32(HUSK_TRANSITION_VANISHED) != 0,
+            isUnseen: flags & UInt32(HUSK_TRANSITION_UNSEEN) != 0,
             hasPages: flags & UInt32(HUSK_TRANSITION_HAS_PAGES) != 0,
             instructionPointer: Address(record.instruction_pointer),
             stackPointer: Address(record.stack_pointer))
@@ -196,7 +197,7 @@ struct EventBuilder {
     func missingRecords(given: [UInt64]) -> UInt64 {
         given.enumerated().reduce(0) { sum, item in
             ledger.missing(on: UInt32(item.offset), given: item.element)
-                .reduce(sum) { $0 + UInt64($1.count) }
+                .reduce(sum) { $0 &+ ($1.upperBound &- $1.lowerBound) }
         }
     }
 
@@ -246,6 +247,7 @@ struct EventBuilder {
         case HUSK_CAUSE_VANISHED.rawValue: .vanished
         case HUSK_CAUSE_LOCKED.rawValue: .locked
         case HUSK_CAUSE_NO_STATE.rawValue: .noState
+        case HUSK_CAUSE_TOO_LARGE.rawValue: .tooLarge
         default: .missingRecord
         }
     }

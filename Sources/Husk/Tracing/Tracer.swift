@@ -91,6 +91,7 @@ public final class Tracer: Sendable {
                 ringSize: configuration.ringSize,
                 stallLimit: configuration.stallLimit.nanosecondsClamped,
                 stallSilence: configuration.stallSilence.nanosecondsClamped,
+                walkLimit: configuration.walkLimit.nanosecondsClamped,
                 method: configuration.copyMethod))
         for pid in pids { try probes.watch(pid: pid) }
         try probes.attach()

@@ -15,6 +15,9 @@ extension Tracer {
         public var stallLimit: Duration = .seconds(10)
         /// The same for a ring from which nothing is read at all: Husk hangs or is dead.
         public var stallSilence: Duration = .milliseconds(500)
+        /// How long one call may hold its thread altogether, copying included: for targets
+        /// that make terabytes executable. The rest is lost, and recorded as such.
+        public var walkLimit: Duration = .seconds(20)
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true

@@ -71,6 +71,8 @@ static __always_inline bool walk_share(struct thread *thread)
 	if (thread->phase != PHASE_WALKING)
 		return false;
 	thread->stalled = 0;
+	if (bpf_ktime_get_ns() > thread->deadline_ns)
+		thread->out_of_time = thread->give_up = 1;
 	bpf_loop(STEPS_PER_SHARE, walk_step_sleeping, &context, 0);
 	if (thread->stalled)
 		judge_stall(thread);
@@ -104,6 +106,7 @@ static int on_walk_again(struct bpf_map *map, void *key, void *value)
 static __always_inline bool walk_deferred(struct thread *thread)
 {
 	thread->deferred = 1;
+	thread->deadline_ns = thread->time_ns + config.walk_limit_ns;
 	if (!schedule_resume(&thread->work, &threads, on_walk))
 		return true;
 	count(HUSK_COUNTER_NOT_DEFERRED);

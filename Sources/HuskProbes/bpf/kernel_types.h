@@ -12,10 +12,9 @@
 #define VM_SHARED 0x00000008UL
 #define VM_GROWSDOWN 0x00000100UL
 #define MAP_FIXED 0x10
-#define MAP_FIXED_NOREPLACE 0x100000
+#define MAP_ANONYMOUS 0x20
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
 #define SIGNAL_GROUP_EXIT 0x00000004U
-#define SIGKILL_BIT (1ULL << 8)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

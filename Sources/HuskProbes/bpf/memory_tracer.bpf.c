@@ -116,6 +116,7 @@ static __always_inline struct thread *end_call(__u32 call, long result)
 	thread->time_ns = bpf_ktime_get_ns();
 	thread->tries = 0;
 	thread->give_up = 0;
+	thread->out_of_time = 0;
 	thread->stall_start_ns = 0;
 	thread->region.open = 0;
 	thread->ticket.held = 0;

@@ -8,6 +8,16 @@
 #ifndef HUSK_RECORDS_H
 #define HUSK_RECORDS_H
 
+/*
+ * Never used. A type that no global names is left out of the object's BTF; these keep the
+ * records in, so that a test can compare their layout with C's.
+ */
+struct husk_transition *transition_type;
+struct husk_page *page_type;
+struct husk_page_range *page_range_type;
+struct husk_transition_end *transition_end_type;
+struct husk_process_exit *process_exit_type;
+
 static __always_inline void count(__u32 counter)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);

@@ -45,6 +45,7 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	thread->prior[index].start = vma->vm_start;
 	thread->prior[index].end = vma->vm_end;
 	thread->prior[index].protection = protection;
+	thread->prior[index].backing = vma->vm_file ? HUSK_BACKING_FILE : HUSK_BACKING_ANONYMOUS;
 	thread->prior_count = index + 1;
 	return 0;
 }
@@ -84,11 +85,13 @@ static __always_inline void note_prior_regions(struct thread *thread)
 }
 
 /*
- * The protection before the call at `address`; shortens *end to where that answer
- * ends. Addresses are asked for in ascending order.
+ * The protection before the call at `address`, and the backing; shortens *end to where
+ * that answer ends.
  */
-static __always_inline __u32 prior_protection(struct thread *thread, __u64 address, __u64 *end)
+static __always_inline __u32 prior_protection(const struct thread *thread, __u64 address,
+					      __u64 *end, __u32 *backing)
 {
+	*backing = HUSK_BACKING_UNKNOWN;
 	for (__u32 i = 0; i < MAX_PRIOR; i++) {
 		const struct prior *prior = &thread->prior[i];
 
@@ -103,12 +106,25 @@ static __always_inline __u32 prior_protection(struct thread *thread, __u64 addre
 		}
 		if (prior->end < *end)
 			*end = prior->end;
+		*backing = prior->backing;
 		return prior->protection;
 	}
 	return thread->prior_incomplete ? HUSK_PROTECTION_UNKNOWN : 0;
 }
 
 /* ---- after the call ----------------------------------------------------------------- */
+
+static __always_inline void forget_region(struct region *region)
+{
+	region->backing = HUSK_BACKING_UNKNOWN;
+	region->flags = 0;
+	region->inode = 0;
+	region->file_offset = 0;
+	region->device = 0;
+	region->link_count = 0;
+	region->may_fault = 0;
+	__builtin_memset(region->name, 0, sizeof(region->name));
+}
 
 static __always_inline void describe_file(struct region *region, struct file *file)
 {
@@ -123,6 +139,7 @@ static __always_inline void describe_file(struct region *region, struct file *fi
 	region->backing = dentry->d_parent == dentry ? HUSK_BACKING_KERNEL : HUSK_BACKING_FILE;
 	bpf_probe_read_kernel_str(region->name, sizeof(region->name), dentry->d_name.name);
 	region->populated = region->backing == HUSK_BACKING_FILE || file->f_mapping->nrpages;
+	region->may_fault = 1;
 }
 
 static __always_inline void describe_anonymous(struct region *region, struct vm_area_struct *vma)
@@ -138,6 +155,7 @@ static __always_inline void describe_anonymous(struct region *region, struct vm_
 	/* The first write to a private mapping gives it an anon_vma (mm/rmap.c). Without
 	 * one not a single page exists, whatever the region's size. */
 	region->populated = vma->anon_vma != 0;
+	region->may_fault = config.swap;
 }
 
 static long describe_region(struct task_struct *task, struct vm_area_struct *vma,
@@ -150,12 +168,8 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	region->start = thread->next;
 	region->end = vma->vm_end < thread->end ? vma->vm_end : thread->end;
 	region->protection = protection_of(vma->vm_flags);
+	forget_region(region);
 	region->flags = vma->vm_flags & VM_SHARED ? HUSK_TRANSITION_SHARED : 0;
-	region->inode = 0;
-	region->file_offset = 0;
-	region->device = 0;
-	region->link_count = 0;
-	region->name[0] = 0;
 	if (file) {
 		describe_file(region, file);
 		region->file_offset = (vma->vm_pgoff * HUSK_PAGE_SIZE) +
@@ -164,6 +178,25 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		describe_anonymous(region, vma);
 	}
 	return 0;
+}
+
+/* What is known without the address-space lock: what the arguments say, and what was seen
+ * before the call. The range is the rest of the call's; prior_protection() cuts it. */
+static __always_inline void describe_unseen(struct thread *thread, __u32 prior_backing)
+{
+	struct region *region = &thread->region;
+	bool is_file;
+
+	forget_region(region);
+	region->flags = HUSK_TRANSITION_UNSEEN;
+	region->protection = thread->requested;
+	region->populated = 1;
+	if (thread->call == HUSK_CALL_MMAP)
+		is_file = !(thread->call_flags & MAP_ANONYMOUS);
+	else
+		is_file = prior_backing == HUSK_BACKING_FILE;
+	region->backing = is_file ? HUSK_BACKING_FILE : prior_backing;
+	region->may_fault = is_file || config.swap;
 }
 
 #endif /* HUSK_REGIONS_H */

@@ -36,7 +36,7 @@ struct {
 struct prior {
 	__u64 start, end;
 	__u32 protection;
-	__u32 padding;
+	__u32 backing; /* ANONYMOUS or FILE: enough to know what a missing page means */
 };
 
 /* The region that is being looked at. */
@@ -50,7 +50,8 @@ struct region {
 	__u32 device, link_count;
 	__u8 open;     /* its transition has been sent, its pages have not all been */
 	__u8 populated; /* false: no page of it can exist */
-	__u8 padding[6];
+	__u8 may_fault; /* a page that is not resident may have content nevertheless */
+	__u8 padding[5];
 	char name[HUSK_NAME_SIZE];
 };
 
@@ -92,12 +93,14 @@ struct thread {
 
 	/* The walk over [next, end). */
 	__u64 time_ns;
+	__u64 deadline_ns; /* of the whole walk */
 	__u64 next, end;
 	struct region region;
 	struct ticket ticket;
 	__u32 tries;
-	__u8 stalled; /* no room in the ring: come again */
-	__u8 padding[3];
+	__u8 stalled;     /* no room in the ring: come again */
+	__u8 out_of_time; /* the rest of the pages is given up */
+	__u8 padding[2];
 	__u64 stall_start_ns, stall_progress_ns, stall_consumer;
 
 	/* Counts of the open region, for its TRANSITION_END. */

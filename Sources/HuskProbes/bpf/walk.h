@@ -11,8 +11,8 @@
 
 /* One bpf_loop's share. A callback gives the CPU back between two shares. */
 #define STEPS_PER_SHARE 4096
-/* A call that is not deferred has one share only (32 GiB of pages). */
-#define STEPS_AT_ONCE (1u << 23)
+/* A call that is not deferred has one share only, and keeps its CPU: 4 GiB of pages. */
+#define STEPS_AT_ONCE (1u << 20)
 
 enum step {
 	STEP_ON = 0,
@@ -94,7 +94,6 @@ static __always_inline bool scratch_is_zero(const struct thread *thread)
 static __always_inline enum step copy_page(struct thread *thread, const bool may_sleep)
 {
 	const void *source = (const void *)thread->next;
-	bool is_file = thread->region.inode != 0;
 	struct husk_page *record;
 	bool resident;
 	__u64 word;
@@ -108,7 +107,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	/* Asked first, because a record that is given back still uses up the ring. */
 	resident = !bpf_probe_read_user(&word, sizeof(word), source);
 	if (!resident) {
-		if (!is_file && !config.swap) {
+		if (!thread->region.may_fault) {
 			thread->untouched++;
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
@@ -121,18 +120,22 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
 		if (error)
 			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error);
-		if (!is_file && scratch_is_zero(thread)) {
+		/* Anonymous memory is asked only because there is swap. A page of zeros was
+		 * made by the asking, and costs the target no memory (the zero page). */
+		if (!thread->region.inode && scratch_is_zero(thread)) {
 			thread->untouched++;
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
 		}
 	}
+	/* First room, then the record of what was missed before: otherwise a full ring would
+	 * get one such record for each page. */
+	if (!ring_has_room_for_pages())
+		return page_finds_no_room(thread);
 	if (!flush_gap(thread)) {
 		thread->stalled = 1;
 		return STEP_STOP;
 	}
-	if (!ring_has_room_for_pages())
-		return page_finds_no_room(thread);
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
@@ -217,63 +220,63 @@ static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 p
 	return true;
 }
 
-static __always_inline void forget_region(struct region *region)
-{
-	region->backing = HUSK_BACKING_UNKNOWN;
-	region->flags = 0;
-	region->inode = 0;
-	region->file_offset = 0;
-	region->device = 0;
-	region->link_count = 0;
-	__builtin_memset(region->name, 0, sizeof(region->name));
-}
-
-static enum step open_region(struct thread *thread, struct thread **context)
+static __always_inline enum step open_region(struct thread *thread, struct thread **context,
+					     const bool may_sleep)
 {
 	struct region *region = &thread->region;
-	__u32 previous;
+	__u32 previous, prior_backing;
 	bool fresh;
 	__u64 end;
 	long error;
 
 	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, context, 0);
+	/* Another thread holds the address-space lock. A callback steps aside, so that this
+	 * thread can run. Elsewhere preemption is off, and spinning may wait for a thread that
+	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
 	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
-		return STEP_ON;
-	if (error) {
-		/* Another thread has already taken it away, or does not let go of the
-		 * lock. That is no reason to be silent about it. */
+		return may_sleep ? STEP_STOP : STEP_ON;
+	end = error ? thread->end : region->end;
+	previous = prior_protection(thread, thread->next, &end, &prior_backing);
+	if (error == -EBUSY) {
+		describe_unseen(thread, prior_backing);
+	} else if (error) {
+		/* Another thread has taken it away already. */
 		forget_region(region);
 		region->flags = HUSK_TRANSITION_VANISHED;
-		region->protection = thread->requested;
-		region->start = thread->next;
-		region->end = thread->end;
+		region->protection = 0;
 	}
-	end = region->end;
-	previous = prior_protection(thread, thread->next, &end);
+	region->start = thread->next;
 	region->end = end;
-	fresh = thread->call == HUSK_CALL_MMAP && !error;
+	thread->tries = 0;
+	fresh = thread->call == HUSK_CALL_MMAP;
 	if (fresh && !previous)
 		region->flags |= HUSK_TRANSITION_FRESH;
 
-	if (!((region->protection | previous) & HUSK_PROTECTION_EXECUTE)) {
+	if (region->flags & HUSK_TRANSITION_VANISHED) {
+		if (!(thread->requested & HUSK_PROTECTION_EXECUTE)) {
+			thread->next = end;
+			return STEP_ON;
+		}
+	} else if (!((region->protection | previous) & HUSK_PROTECTION_EXECUTE) &&
+		   previous != HUSK_PROTECTION_UNKNOWN) {
 		thread->next = end; /* neither was nor is executable */
 		return STEP_ON;
 	}
 	/* A new anonymous mapping has nothing in it yet: its record says all there is. */
-	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) && !error &&
-		       !(fresh && !region->inode);
+	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) &&
+		       !(fresh && region->backing != HUSK_BACKING_FILE &&
+			 region->backing != HUSK_BACKING_KERNEL) &&
+		       !(fresh && (thread->call_flags & MAP_ANONYMOUS));
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
-	if (!send_transition(thread, end, previous, error ? 0 : region->protection)) {
+	if (!send_transition(thread, end, previous, region->protection)) {
 		region->open = 0;
 		thread->stalled = 1;
 		return STEP_STOP;
 	}
 	clear_counts(thread);
-	if (error && (region->protection & HUSK_PROTECTION_EXECUTE)) {
-		send_loss(thread->next, end - thread->next,
-			  error == -EBUSY ? HUSK_CAUSE_LOCKED : HUSK_CAUSE_VANISHED);
-	}
+	if (region->flags & HUSK_TRANSITION_VANISHED)
+		send_loss(thread->next, end - thread->next, HUSK_CAUSE_VANISHED);
 	if (!region->open)
 		thread->next = end;
 	return STEP_ON;
@@ -310,17 +313,37 @@ static enum step close_region(struct thread *thread)
 	return STEP_ON;
 }
 
+/* Gives up the rest of the region, as one loss. */
+static __always_inline void skip_rest(struct thread *thread)
+{
+	__u64 left = thread->region.end - thread->next;
+
+	if (thread->next >= thread->region.end)
+		return;
+	if (flush_gap(thread)) {
+		thread->gap_start = thread->next;
+		thread->gap_end = thread->region.end;
+		thread->gap_kind = HUSK_RECORD_LOSS;
+		thread->gap_cause = HUSK_CAUSE_TOO_LARGE;
+		thread->gap_error = 0;
+		thread->lost += left / HUSK_PAGE_SIZE;
+		thread->next = thread->region.end;
+	}
+}
+
 static __always_inline long walk_step(struct thread **context, const bool may_sleep)
 {
 	struct thread *thread = *context;
 
 	if (thread->region.open) {
+		if (thread->out_of_time)
+			skip_rest(thread);
 		if (thread->next < thread->region.end)
 			return copy_page(thread, may_sleep);
 		return close_region(thread);
 	}
 	if (thread->next < thread->end)
-		return open_region(thread, context);
+		return open_region(thread, context, may_sleep);
 	thread->phase = PHASE_IDLE;
 	return STEP_STOP;
 }
@@ -374,6 +397,11 @@ static __always_inline void walk_at_once(struct thread *thread)
 
 	thread->deferred = 0;
 	bpf_loop(STEPS_AT_ONCE, walk_step_atomic, &context, 0);
+	if (thread->phase == PHASE_IDLE)
+		return;
+	/* More pages than one share: what is left of this region and of further ones. */
+	thread->out_of_time = 1;
+	bpf_loop(MAX_TRIES, walk_step_atomic, &context, 0);
 	if (thread->phase != PHASE_IDLE) {
 		send_loss(thread->next, thread->end - thread->next, HUSK_CAUSE_LOCKED);
 		thread->phase = PHASE_IDLE;

@@ -75,6 +75,9 @@ enum husk_backing {
 #define HUSK_TRANSITION_HAS_PAGES 2u /* page records and a TRANSITION_END follow */
 #define HUSK_TRANSITION_SHARED 4u    /* VM_SHARED */
 #define HUSK_TRANSITION_VANISHED 8u  /* gone before it could be looked at */
+/* The address-space lock was taken by another thread, in a context that cannot wait: the
+ * effective protection is the one requested, the backing is what the arguments say. */
+#define HUSK_TRANSITION_UNSEEN 16u
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
@@ -100,7 +103,9 @@ enum husk_cause {
 	HUSK_CAUSE_LOCKED = 5,
 	/* No memory for the thread's state. */
 	HUSK_CAUSE_NO_STATE = 6,
-	HUSK_CAUSE_COUNT = 7,
+	/* Going over the region took longer than a thread may be held. */
+	HUSK_CAUSE_TOO_LARGE = 7,
+	HUSK_CAUSE_COUNT = 8,
 };
 
 /*
@@ -207,8 +212,10 @@ struct husk_config {
 	 * without a sign of life from the consumer. 0: it does not wait. */
 	husk_u64 stall_limit_ns;
 	husk_u64 stall_silence_ns;
+	/* A thread is held for one call's walk this long in all. */
+	husk_u64 walk_limit_ns;
 };
-HUSK_ASSERT_SIZE(husk_config, 32);
+HUSK_ASSERT_SIZE(husk_config, 40);
 
 /* Which kfunc runs the copy in the target's own context before it returns to user mode. */
 enum husk_deferred {

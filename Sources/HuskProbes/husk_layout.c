@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "husk_layout.h"
+#include "husk_events.h"
+
+#define FIELD(type, name) \
+	{#type, #name, offsetof(struct type, name), sizeof(((struct type *)0)->name)}
+
+static const struct husk_field fields[] = {
+	FIELD(husk_header, size),
+	FIELD(husk_header, kind),
+	FIELD(husk_header, version),
+	FIELD(husk_header, sequence),
+	FIELD(husk_header, time_ns),
+	FIELD(husk_header, cpu),
+	FIELD(husk_header, host_pid),
+	FIELD(husk_header, host_tid),
+	FIELD(husk_header, pid),
+	FIELD(husk_header, tid),
+	FIELD(husk_header, reserved),
+	FIELD(husk_header, transition),
+
+	FIELD(husk_transition, header),
+	FIELD(husk_transition, start),
+	FIELD(husk_transition, length),
+	FIELD(husk_transition, call_address),
+	FIELD(husk_transition, call_length),
+	FIELD(husk_transition, call_flags),
+	FIELD(husk_transition, result),
+	FIELD(husk_transition, instruction_pointer),
+	FIELD(husk_transition, stack_pointer),
+	FIELD(husk_transition, call),
+	FIELD(husk_transition, flags),
+	FIELD(husk_transition, requested),
+	FIELD(husk_transition, previous),
+	FIELD(husk_transition, effective),
+	FIELD(husk_transition, backing),
+	FIELD(husk_transition, inode),
+	FIELD(husk_transition, file_offset),
+	FIELD(husk_transition, device_major),
+	FIELD(husk_transition, device_minor),
+	FIELD(husk_transition, link_count),
+	FIELD(husk_transition, reserved),
+	FIELD(husk_transition, comm),
+	FIELD(husk_transition, name),
+
+	FIELD(husk_page, header),
+	FIELD(husk_page, address),
+	FIELD(husk_page, content_size),
+	FIELD(husk_page, reader),
+	FIELD(husk_page, content),
+
+	FIELD(husk_page_range, header),
+	FIELD(husk_page_range, start),
+	FIELD(husk_page_range, length),
+	FIELD(husk_page_range, cause),
+	FIELD(husk_page_range, error),
+
+	FIELD(husk_transition_end, header),
+	FIELD(husk_transition_end, captured),
+	FIELD(husk_transition_end, untouched),
+	FIELD(husk_transition_end, unreadable),
+	FIELD(husk_transition_end, lost),
+	FIELD(husk_transition_end, stalled_ns),
+
+	FIELD(husk_process_exit, header),
+	FIELD(husk_process_exit, status),
+	FIELD(husk_process_exit, reserved),
+
+	FIELD(husk_config, pid_namespace),
+	FIELD(husk_config, deferred),
+	FIELD(husk_config, swap),
+	FIELD(husk_config, reserved),
+	FIELD(husk_config, ring_size),
+	FIELD(husk_config, stall_limit_ns),
+	FIELD(husk_config, stall_silence_ns),
+	FIELD(husk_config, walk_limit_ns),
+	{NULL, NULL, 0, 0},
+};
+
+const struct husk_field *husk_fields(void)
+{
+	return fields;
+}
