@@ -62,7 +62,7 @@ struct TransitionRecord: Encodable {
         runs = capture.runs.enumerated().map { index, run in
             RunRecord(run, file: files?[index])
         }
-        unreadable = capture.unreadable.map(UnreadableRecord.init)
+        unreadable = UnreadableRecord.ranges(of: capture.unreadable)
     }
 }
 
@@ -180,18 +180,31 @@ struct PageRecord: Encodable {
 }
 
 struct UnreadableRecord: Encodable {
-    var address: String
+    var start: String
+    var length: UInt64
     var reason: String
     var error: String?
 
-    init(_ page: Page) {
-        address = page.address.description
-        guard case .unreadable(let reason, let errno) = page.body else {
-            reason = ""
-            return
+    /// Pages that lie side by side and share their reason make one record.
+    static func ranges(of pages: [Page]) -> [UnreadableRecord] {
+        var ranges: [UnreadableRecord] = []
+        var next: Address?
+        var last: Page.Body?
+        for page in pages {
+            guard case .unreadable(let reason, let errno) = page.body else { continue }
+            if page.address == next, page.body == last, !ranges.isEmpty {
+                ranges[ranges.count - 1].length += UInt64(page.size)
+            } else {
+                ranges.append(
+                    UnreadableRecord(
+                        start: page.address.description, length: UInt64(page.size),
+                        reason: reason.rawValue,
+                        error: errno == 0 ? nil : ErrorNames.symbol(errno)))
+            }
+            next = page.address.advanced(by: UInt64(page.size))
+            last = page.body
         }
-        self.reason = reason.rawValue
-        error = errno == 0 ? nil : ErrorNames.symbol(errno)
+        return ranges
     }
 }
 

@@ -7,9 +7,10 @@ public struct FileIdentity: Hashable, Sendable {
     public var inode: UInt64
     /// 0: the file has been deleted, or never had a name.
     public var linkCount: UInt32
-    /// The last component of its path (at most 63 bytes), read in the kernel.
+    /// The last component of its path, as the kernel had it at that moment.
     public var name: TargetText
-    /// Its path as /proc/PID/maps told it afterwards; nil if the target was gone by then.
+    /// Its path in the target's mount namespace, as the kernel had it at that moment; nil if
+    /// it has none (memfd, shared memory) or is too long (more than some 256 bytes).
     public var path: TargetText?
 
     public init(

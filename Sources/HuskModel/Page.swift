@@ -70,6 +70,9 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// Husk, from outside with process_vm_readv(2), after the probe had found the page not
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
+    /// Husk, from the file behind the mapping: the page was not resident, so it had never
+    /// been written, and the target could not be read any more.
+    case backingFile = "backing-file"
 }
 
 /// Why a page that is executable has no bytes.

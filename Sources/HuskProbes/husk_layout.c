@@ -39,9 +39,9 @@ static const struct husk_field fields[] = {
 	FIELD(husk_transition, device_major),
 	FIELD(husk_transition, device_minor),
 	FIELD(husk_transition, link_count),
-	FIELD(husk_transition, reserved),
+	FIELD(husk_transition, path_size),
 	FIELD(husk_transition, comm),
-	FIELD(husk_transition, name),
+	FIELD(husk_transition, path),
 
 	FIELD(husk_page, header),
 	FIELD(husk_page, address),

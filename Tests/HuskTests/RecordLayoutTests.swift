@@ -61,7 +61,7 @@ struct RecordLayoutTests {
                     ("effective", \.effective), ("backing", \.backing), ("inode", \.inode),
                     ("file_offset", \.file_offset), ("device_major", \.device_major),
                     ("device_minor", \.device_minor), ("link_count", \.link_count),
-                    ("reserved", \.reserved), ("comm", \.comm), ("name", \.name),
+                    ("path_size", \.path_size), ("comm", \.comm), ("path", \.path),
                 ])
             + Self.inSwift(
                 "husk_page",

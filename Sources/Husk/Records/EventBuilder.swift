@@ -20,7 +20,8 @@ struct EventBuilder {
     private var open: [Transition.ID: OpenTransition] = [:]
     private var generations = Generations()
     private var ledger = SequenceLedger()
-    private var paths = MappedFilePaths()
+    private let files = BackingFileReader()
+    private let mayBeSwapped = Swap.isInUse
     private(set) var recordCount: UInt64 = 0
 
     /// A range without bytes becomes one event per page; beyond this many it becomes a loss.
@@ -57,7 +58,6 @@ struct EventBuilder {
         case .processExit(let record):
             let task = task(of: record.header)
             generations.forget(process: task.hostPID)
-            paths.forget(process: task.pid)
             emit(
                 .processExit(
                     ProcessExit(
@@ -86,7 +86,7 @@ struct EventBuilder {
             previous: record.previous == HUSK_PROTECTION_UNKNOWN
                 ? nil : Protection(rawValue: record.previous),
             effective: Protection(rawValue: record.effective),
-            backing: backing(of: record, pid: task.pid),
+            backing: backing(of: record),
             isShared: flags & UInt32(HUSK_TRANSITION_SHARED) != 0,
             isFresh: flags & UInt32(HUSK_TRANSITION_FRESH) != 0,
             hasVanished: flags & UInt32(HUSK_TRANSITION_VANISHED) != 0,
@@ -146,10 +146,24 @@ struct EventBuilder {
                 body = .content(PageContent(content), reader: .processVMRead)
                 open[Transition.ID(rawValue: record.header.transition)]?.readFromOutside += 1
             case .failure(let failure):
-                body = .unreadable(.notResident, errno: failure.rawValue)
+                body =
+                    readFromFile(address, Transition.ID(rawValue: record.header.transition))
+                    ?? .unreadable(.notResident, errno: failure.rawValue)
             }
         }
         emitPage(at: address, record.header, body)
+    }
+
+    /// The last resort, for a process that has ended meanwhile.
+    private mutating func readFromFile(_ address: UInt64, _ id: Transition.ID) -> Page.Body? {
+        guard !mayBeSwapped, let transition = open[id]?.transition,
+            case .file(let file, let start) = transition.backing,
+            let page = files.readPage(
+                of: file, at: start &+ (address &- transition.start.rawValue),
+                size: Int(HUSK_PAGE_SIZE))
+        else { return nil }
+        open[id]?.readFromOutside += 1
+        return .content(PageContent(page), reader: .backingFile)
     }
 
     private mutating func emitPage(at address: UInt64, _ header: husk_header, _ body: Page.Body) {
@@ -252,7 +266,7 @@ struct EventBuilder {
         }
     }
 
-    private mutating func backing(of record: husk_transition, pid: Int32) -> Backing {
+    private func backing(of record: husk_transition) -> Backing {
         switch record.backing {
         case HUSK_BACKING_ANONYMOUS.rawValue: return .anonymous
         case HUSK_BACKING_HEAP.rawValue: return .heap
@@ -260,11 +274,20 @@ struct EventBuilder {
         case HUSK_BACKING_FILE.rawValue, HUSK_BACKING_KERNEL.rawValue: break
         default: return .none
         }
-        var file = FileIdentity(
+        // Safe: reads the value's own bytes, within its size. Components come last first.
+        let components = withUnsafeBytes(of: record.path) {
+            $0.prefix(Int(min(record.path_size, UInt32(HUSK_PATH_SIZE))))
+                .split(separator: 0).map { Array($0) }
+        }
+        let isWhole = record.flags & UInt32(HUSK_TRANSITION_PATH_CUT) == 0
+        let file = FileIdentity(
             deviceMajor: record.device_major, deviceMinor: record.device_minor,
-            inode: record.inode, linkCount: record.link_count, name: targetText(record.name))
+            inode: record.inode, linkCount: record.link_count,
+            name: TargetText(bytes: components.first ?? []),
+            path: record.backing == HUSK_BACKING_FILE.rawValue && isWhole
+                ? TargetText(bytes: components.reversed().flatMap { [UInt8(ascii: "/")] + $0 })
+                : nil)
         if record.backing == HUSK_BACKING_FILE.rawValue {
-            file.path = paths.path(of: file, in: pid)
             return .file(file, offset: record.file_offset)
         }
         // The kernel puts this before the name that memfd_create(2) was given (mm/memfd.c).

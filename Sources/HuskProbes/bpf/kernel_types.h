@@ -72,7 +72,12 @@ struct dentry {
 	struct qstr d_name;
 };
 
+struct vfsmount {
+	int mnt_flags;
+};
+
 struct path {
+	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
 
@@ -80,6 +85,13 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	struct address_space *f_mapping;
+};
+
+/* fs/mount.h: what a struct vfsmount is embedded in. */
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
 };
 
 struct anon_vma;

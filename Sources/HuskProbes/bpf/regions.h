@@ -7,6 +7,7 @@
 #define MAX_REGIONS (1u << 17)   /* twice vm.max_map_count's default */
 /* For a lock that another thread holds, and for crossing holes: some milliseconds. */
 #define MAX_TRIES (1u << 14)
+#define MAX_COMPONENTS 40         /* of a path, mount points included */
 #define MINOR_BITS 20             /* include/linux/kdev_t.h */
 
 static __always_inline __u32 protection_of(unsigned long vm_flags)
@@ -123,7 +124,52 @@ static __always_inline void forget_region(struct region *region)
 	region->device = 0;
 	region->link_count = 0;
 	region->may_fault = 0;
-	__builtin_memset(region->name, 0, sizeof(region->name));
+	region->path_size = 0;
+}
+
+/* Appends one component to the region's path. False: no room. */
+static __always_inline bool add_component(struct region *region, struct dentry *dentry)
+{
+	__u32 used = region->path_size;
+	long size;
+
+	if (used > HUSK_PATH_SIZE - HUSK_COMPONENT_SIZE)
+		return false;
+	size = bpf_probe_read_kernel_str(region->path + used, HUSK_COMPONENT_SIZE,
+					 BPF_CORE_READ(dentry, d_name.name));
+	if (size > 0)
+		region->path_size = used + size;
+	return true;
+}
+
+/*
+ * Collects a file's path as its mount namespace shows it, from the last component to the
+ * first, across mount points. (bpf_d_path is not allowed in these programs.)
+ */
+static __always_inline void describe_path(struct region *region, struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct mount *mount = (void *)BPF_CORE_READ(file, f_path.mnt) -
+			      bpf_core_field_offset(struct mount, mnt);
+
+	for (int i = 0; i < MAX_COMPONENTS; i++) {
+		struct dentry *folder = BPF_CORE_READ(dentry, d_parent);
+
+		if (folder != dentry) {
+			if (!add_component(region, dentry))
+				break;
+			dentry = folder;
+		} else {
+			/* The root of a mounted file system: go on where it is mounted. */
+			struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+
+			if (parent == mount)
+				return;
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = parent;
+		}
+	}
+	region->flags |= HUSK_TRANSITION_PATH_CUT;
 }
 
 static __always_inline void describe_file(struct region *region, struct file *file)
@@ -136,8 +182,13 @@ static __always_inline void describe_file(struct region *region, struct file *fi
 	region->device = inode->i_sb->s_dev;
 	/* alloc_file_pseudo() gives memfds, SysV segments and shared anonymous memory a
 	 * dentry that is its own parent; a file in a folder can never look like that. */
-	region->backing = dentry->d_parent == dentry ? HUSK_BACKING_KERNEL : HUSK_BACKING_FILE;
-	bpf_probe_read_kernel_str(region->name, sizeof(region->name), dentry->d_name.name);
+	if (dentry->d_parent == dentry) {
+		region->backing = HUSK_BACKING_KERNEL;
+		add_component(region, dentry);
+	} else {
+		region->backing = HUSK_BACKING_FILE;
+		describe_path(region, file);
+	}
 	region->populated = region->backing == HUSK_BACKING_FILE || file->f_mapping->nrpages;
 	region->may_fault = 1;
 }

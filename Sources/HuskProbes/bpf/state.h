@@ -52,7 +52,9 @@ struct region {
 	__u8 populated; /* false: no page of it can exist */
 	__u8 may_fault; /* a page that is not resident may have content nevertheless */
 	__u8 padding[5];
-	char name[HUSK_NAME_SIZE];
+	__u32 path_size;
+	__u32 path_padding;
+	char path[HUSK_PATH_SIZE];
 };
 
 /* A record number that has been taken. */

@@ -213,9 +213,9 @@ static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 p
 	record->device_major = region->device >> MINOR_BITS;
 	record->device_minor = region->device & ((1u << MINOR_BITS) - 1);
 	record->link_count = region->link_count;
-	record->reserved = 0;
+	record->path_size = region->path_size;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	__builtin_memcpy(record->name, region->name, sizeof(record->name));
+	bpf_probe_read_kernel(record->path, sizeof(record->path), region->path);
 	bpf_ringbuf_submit(record, 0);
 	return true;
 }

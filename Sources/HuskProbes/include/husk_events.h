@@ -33,7 +33,9 @@ typedef int64_t husk_s64;
 
 #define HUSK_PAGE_SIZE 4096
 #define HUSK_COMM_SIZE 16
-#define HUSK_NAME_SIZE 64
+/* Room for a path; a component has at most 255 bytes (NAME_MAX) and a zero. */
+#define HUSK_PATH_SIZE 512
+#define HUSK_COMPONENT_SIZE 256
 
 /* husk_header.kind: which structure follows. */
 enum husk_record_kind {
@@ -78,6 +80,7 @@ enum husk_backing {
 /* The address-space lock was taken by another thread, in a context that cannot wait: the
  * effective protection is the one requested, the backing is what the arguments say. */
 #define HUSK_TRANSITION_UNSEEN 16u
+#define HUSK_TRANSITION_PATH_CUT 32u /* the path has more components than there was room for */
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
@@ -149,9 +152,11 @@ struct husk_transition {
 	husk_u32 device_major; /* of the file's file system */
 	husk_u32 device_minor;
 	husk_u32 link_count; /* 0: the file has been deleted, or never had a name */
-	husk_u32 reserved;
+	husk_u32 path_size;  /* bytes used of `path` */
 	char comm[HUSK_COMM_SIZE];
-	char name[HUSK_NAME_SIZE]; /* the file's last path component */
+	/* The file's path, component by component from the last to the first, each ended by
+	 * a zero: "libc.so.6", "lib", "usr". */
+	char path[HUSK_PATH_SIZE];
 };
 
 /* One page and its bytes. */
@@ -192,7 +197,7 @@ struct husk_process_exit {
 #define HUSK_ASSERT_SIZE(type, bytes) \
 	_Static_assert(sizeof(struct type) == (bytes), #type " has changed its size")
 HUSK_ASSERT_SIZE(husk_header, 56);
-HUSK_ASSERT_SIZE(husk_transition, 256);
+HUSK_ASSERT_SIZE(husk_transition, 704);
 HUSK_ASSERT_SIZE(husk_page, 72 + HUSK_PAGE_SIZE);
 HUSK_ASSERT_SIZE(husk_page_range, 80);
 HUSK_ASSERT_SIZE(husk_transition_end, 96);
