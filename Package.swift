@@ -79,7 +79,7 @@ let package = Package(
         .testTarget(
             name: "HuskAnalysisTests", dependencies: ["HuskAnalysis"], swiftSettings: strict),
         .testTarget(
-            name: "HuskCommandTests", dependencies: ["HuskCommand", "HuskTestSupport"],
+            name: "HuskCommandTests", dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport"],
             swiftSettings: strict),
     ]
         + fixtures.map { name in

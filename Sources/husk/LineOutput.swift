@@ -55,6 +55,9 @@ final class LineOutput: Sendable {
         return true
     }
 
+    /// For poll(2): a pipe without a reader shows as POLLERR.
+    var pollDescriptor: pollfd { pollfd(fd: descriptor, events: 0, revents: 0) }
+
     var isTerminal: Bool { isatty(descriptor) == 1 }
 
     /// Whether colour is wanted: a terminal, and the user has not said otherwise

@@ -27,7 +27,12 @@ struct Run: ParsableCommand {
     var command: [String]
 
     func run() throws {
-        // `--` may stand before the command; captureForPassthrough keeps it.
+        // captureForPassthrough takes everything from the first word that is no option of
+        // Husk's, `--` and mistyped options included.
+        if command.first == "--help" || command.first == "-h" { throw CleanExit.helpRequest(self) }
+        if let first = command.first, first.hasPrefix("-"), first != "--" {
+            throw ValidationError("Unknown option '\(first)'")
+        }
         let arguments = command.first == "--" ? Array(command.dropFirst()) : command
         guard !arguments.isEmpty else {
             throw ValidationError("Missing expected argument '<command> ...'")

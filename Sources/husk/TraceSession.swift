@@ -158,13 +158,21 @@ final class TraceSession {
         return nil
     }
 
+    private var watchesReader = true
+
     private func wait(until deadline: Deadline) {
         var descriptors = [
             pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
         ]
+        // `husk attach PID | head -1` ends with head, not with the next event.
+        if watchesReader { descriptors.append(lines.pollDescriptor) }
         poll(&descriptors, nfds_t(descriptors.count), deadline.millisecondsLeft)
         if descriptors[1].revents != 0 { wake.read() }
+        if watchesReader, descriptors[2].revents & Int16(POLLERR) != 0 {
+            wake.tell(.readerLeft)
+            watchesReader = false
+        }
     }
 }
 

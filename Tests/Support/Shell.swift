@@ -32,8 +32,9 @@ public final class Running: @unchecked Sendable {
         _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
         directory: String? = nil
     ) throws {
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
+        // Test runners ignore signals, and what is ignored is inherited through exec.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["--default-signal", program] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         process.standardInput = input

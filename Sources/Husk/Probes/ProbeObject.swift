@@ -59,15 +59,10 @@ final class ProbeObject {
     private init(_ options: Options, flavor: DeferredFlavor) throws(HuskError) {
         method = flavor.method
         object = try Self.open()
-        do throws(HuskError) {
-            try Self.configure(object, options, flavor)
-            let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
-            if result != 0 { throw Self.loadFailure(-result, log) }
-        } catch {
-            // `deinit` does not run for an object that was never made.
-            bpf_object__close(object)
-            throw error
-        }
+        // From here on `deinit` runs, also when this throws: everything is initialized.
+        try Self.configure(object, options, flavor)
+        let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
+        if result != 0 { throw Self.loadFailure(-result, log) }
     }
 
     deinit {

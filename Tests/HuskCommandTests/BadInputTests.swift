@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Glibc
+import HuskTestSupport
+import Testing
+
+/// Bad input: each with a clear message and a documented status.
+@Suite("Bad input")
+struct BadInputTests {
+    @Test(
+        "arguments that make no sense, and commands that cannot be run",
+        arguments: [
+            (["attach"], 64, "Missing expected argument"),
+            (["attach", "--duration", "soon", "1"], 64, "--duration"),
+            (["attach", "--ring-size", "lots", "1"], 64, "--ring-size"),
+            (["attach", "--ring-size", "3M", "1"], 64, "a power of two"),
+            (["run"], 64, "Missing expected argument"),
+            (["run", "--"], 64, "Missing expected argument"),
+            (["run", "-o", "no-such-folder", "--", "/bin/true"], 64, "no-such-folder/"),
+            (["run", "--disassemble", "-1", "--", "/bin/true"], 64, "--disassemble"),
+            (["frobnicate"], 64, "frobnicate"),
+            (["run", "--frobnicate", "--", "/bin/true"], 64, "Unknown option '--frobnicate'"),
+            (["attach", "0"], 120, "0 is not a process ID"),
+            (["attach", "--", "-1"], 120, "-1 is not a process ID"),
+            (["attach", "abc"], 120, "abc is not a process ID"),
+            (["attach", "99999999999999999999"], 120, "is not a process ID"),
+            (["attach", "4194305"], 120, "there is no process 4194305"),
+            (["attach", "2147483647"], 120, "there is no process 2147483647"),
+            (["run", "-o", "/proc/husk/", "--", "/bin/true"], 123, "/proc/husk"),
+            (["run", "--log", "/proc/husk", "--", "/bin/true"], 123, "/proc/husk"),
+        ] as [([String], Int32, String)])
+    func arguments(_ arguments: [String], _ status: Int32, _ message: String) throws {
+        let outcome = try Running(BuildProducts.husk, arguments).finish()
+        #expect(outcome.status == status, "\(outcome.errors)")
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+        #expect(outcome.output == "")
+    }
+
+    @Test(
+        "commands that cannot be run", .needsProbes,
+        arguments: [
+            (["run", "--", "no-such-command-anywhere"], 127, "not found"),
+            (["run", "--", "./no/such/file"], 127, "not found"),
+            (["run", "--", "/etc/passwd"], 126, "chmod +x"),
+            (["run", "--", "/tmp"], 126, "it is a folder"),
+        ] as [([String], Int32, String)])
+    func commands(_ arguments: [String], _ status: Int32, _ message: String) throws {
+        let outcome = try Running(BuildProducts.husk, arguments).finish()
+        #expect(outcome.status == status, "\(outcome.errors)")
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+
+    @Test("a kernel thread", .enabled(if: kill(2, 0) == 0, "no kernel threads are visible here"))
+    func kernelThread() throws {
+        let outcome = try husk("attach", "2")
+        #expect(outcome.status == 120)
+        #expect(outcome.errors.contains("kernel thread"))
+    }
+
+    @Test("an output folder with files in it is left as it is")
+    func occupiedFolder() throws {
+        let temporary = try TemporaryFolder()
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: temporary.path + "/file"))
+        let outcome = try husk("run", "-o", temporary.path, "--", "/bin/echo", "ran")
+        #expect(outcome.status == 123)
+        #expect(outcome.errors.contains("is not empty"))
+        #expect(outcome.output == "")  // the command was not started
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["file"])
+    }
+
+    @Test(
+        "an output folder on a full disk: the command goes on, the status tells", .needsProbes,
+        .enabled(if: getuid() == 0, "mounting needs root"))
+    func fullDisk() throws {
+        let temporary = try TemporaryFolder()
+        let script = """
+            mount -t tmpfs -o size=64k none '\(temporary.path)' || exit 99
+            "$0" run -o '\(temporary.path)/out/' -- "$1"; echo status $?
+            ls '\(temporary.path)/out'
+            """
+        let outcome = try Running(
+            "/usr/bin/unshare",
+            ["-m", "/bin/sh", "-c", script, BuildProducts.husk, BuildProducts.fixture("classic")]
+        ).finish()
+        #expect(outcome.output.hasPrefix("42\n"))
+        #expect(outcome.output.contains("status 123\n"))
+        #expect(outcome.errors.contains("the disk is full"))
+        #expect(outcome.outputLines.last == "manifest.jsonl")  // no half files
+    }
+
+    @Test("no privilege at all", .enabled(if: getuid() == 0, "becoming nobody needs root"))
+    func noPrivilege() throws {
+        let temporary = try TemporaryFolder()
+        let copy = temporary.path + "/husk"
+        try FileManager.default.copyItem(atPath: BuildProducts.husk, toPath: copy)
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+        func asNobody(_ arguments: String...) throws -> Outcome {
+            try Running("/usr/bin/setpriv", nobody + [copy] + arguments).finish()
+        }
+        // A process of someone else's: kill(2) says EPERM, so it exists.
+        let foreign = try asNobody("attach", "\(getpid())")
+        #expect(foreign.status == 121)
+        #expect(foreign.errors.contains("CAP_BPF and CAP_PERFMON"), "\(foreign.errors)")
+        let run = try asNobody("run", "--", "/bin/echo", "ran")
+        #expect(run.status == 121)
+        #expect(run.output == "")
+        let doctor = try asNobody("doctor")
+        #expect(doctor.status == 121)
+        #expect(doctor.output.contains("Husk cannot trace here."))
+        #expect(doctor.output.contains("missing  CAP_BPF"))
+    }
+
+    @Test("a kernel without BTF", .enabled(if: getuid() == 0, "mounting needs root"))
+    func noTypes() throws {
+        let script = "mount -t tmpfs none /sys/kernel/btf || exit 99; exec \"$0\" run -- /bin/true"
+        let outcome = try Running(
+            "/usr/bin/unshare", ["-m", "/bin/sh", "-c", script, BuildProducts.husk]
+        ).finish()
+        #expect(outcome.status == 121)
+        #expect(outcome.errors.contains("CONFIG_DEBUG_INFO_BTF"))
+    }
+}
+
+@Suite("What husk says of itself")
+struct HelpTests {
+    @Test("help teaches, and lists the exit statuses")
+    func help() throws {
+        let outcome = try husk("--help")
+        #expect(outcome.status == 0)
+        for word in ["run", "attach", "doctor", "EXAMPLES", "EXIT STATUS", "122", "127"] {
+            #expect(outcome.output.contains(word))
+        }
+        #expect(try husk("run", "--help").output.contains("--disassemble"))
+        #expect(try husk("help", "attach").output.contains("--duration"))
+    }
+
+    @Test("--version is the one of the changelog")
+    func version() throws {
+        let version = try husk("--version").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let changelog = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../CHANGELOG.md")
+        let text = try String(contentsOf: changelog, encoding: .utf8)
+        let released = text.split(separator: "\n").first { $0.hasPrefix("## [") }
+        #expect(released?.hasPrefix("## [\(version)]") == true)
+    }
+
+    @Test("doctor tells what this machine allows", .needsProbes)
+    func doctor() throws {
+        let text = try husk("doctor")
+        #expect(text.status == 0)
+        #expect(text.output.contains("Husk can trace here"))
+        let outcome = try husk("doctor", "--json")
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        #expect(report["can_trace"] as? Bool == true)
+        #expect((report["checks"] as? [[String: Any]])?.count ?? 0 > 10)
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Glibc
+import HuskTestSupport
+import Testing
+
+/// `husk run`, as a user calls it.
+@Suite("husk run", .needsProbes, .serialized)
+struct RunTests {
+    private let classic = BuildProducts.fixture("classic")
+
+    @Test("passes the command's output and status on")
+    func transparent() throws {
+        let outcome = try husk("run", "--", classic)
+        #expect(outcome.status == 0)
+        #expect(outcome.output.hasPrefix("42\ncode 0x"))
+        #expect(outcome.outputLines.count == 2)
+        #expect(outcome.errors.contains("rw- -> --x"))
+        #expect(outcome.errors.contains("complete: nothing was lost"))
+
+        #expect(try husk("run", "/bin/true").status == 0)
+        #expect(try husk("run", "--", "/bin/sh", "-c", "exit 3").status == 3)
+        let killed = try husk("run", "--", "/bin/sh", "-c", "kill -9 $$")
+        #expect(killed.status == 128 + SIGKILL)
+        #expect(killed.errors.contains("ended by signal 9"))
+    }
+
+    @Test("passes standard input on, and options of the command too")
+    func input() throws {
+        let process = try Running(BuildProducts.husk, ["run", "-q", "--", "/bin/cat", "-n"])
+        process.send("a line\n")
+        let outcome = process.finish()
+        #expect(outcome.status == 0)
+        #expect(outcome.output == "     1\ta line\n")
+        #expect(outcome.errors == "")
+    }
+
+    @Test("gives the command the descriptors, signals and group it would have had")
+    func environment() throws {
+        // Looked at by programs that start nothing themselves: a shell's own pipes and blocked
+        // signals come and go. One shell starts all, because tests that run at the same time
+        // leak descriptors into the processes that they start.
+        let script = """
+            for husk in '' "$0 run -q --"; do
+              $husk ls /proc/self/fd
+              $husk grep -E '^(Sig(Blk|Ign|Cgt)|Groups|NoNewPrivs|Seccomp)' /proc/self/status
+              $husk ps -o pgid=,sid= -C ps
+              echo ----
+            done
+            """
+        let outcome = try Running("/bin/sh", ["-c", script, BuildProducts.husk]).finish()
+        #expect(outcome.status == 0)
+        let halves = outcome.output.components(separatedBy: "----\n")
+        #expect(halves.count == 3)
+        #expect(halves[0] == halves[1])
+        #expect(halves[0].contains("SigCgt"))
+    }
+
+    @Test("keeps pages in a folder, named by base and hash")
+    func folder() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/out/"
+        let outcome = try husk("run", "-q", "-o", path, "--", BuildProducts.fixture("toggle"), "5", "2")
+        #expect(outcome.status == 0)
+        let truths = Truth.read(outcome.output)
+        #expect(truths.count == 5)
+        for truth in truths {
+            // One run of pages per truth here, so the file's name is known beforehand.
+            let name = String(truth.address, radix: 16) + "_" + truth.sha256.prefix(16) + ".bin"
+            let bytes = try? Data(contentsOf: URL(fileURLWithPath: path + name))
+            #expect(bytes?.count == truth.length, "\(name) is missing")
+        }
+        let manifest = try String(contentsOfFile: path + "manifest.jsonl", encoding: .utf8)
+        let records = try manifest.split(separator: "\n").map {
+            try #require(
+                try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+        }
+        let hashes = records.flatMap { ($0["runs"] as? [[String: Any]] ?? []) }
+            .compactMap { $0["sha256"] as? String }
+        #expect(truths.allSatisfy { hashes.contains($0.sha256) })
+        #expect(records.last?["type"] as? String == "summary")
+        #expect(records.last?["complete"] as? Bool == true)
+    }
+
+    @Test("--json gives one object per line, with a summary as the last")
+    func json() throws {
+        let temporary = try TemporaryFolder()
+        let log = temporary.path + "/events.jsonl"
+        let outcome = try husk("run", "--json", "--log", log, "--", classic)
+        #expect(outcome.outputLines.count == 2)
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        let types = try lines.map { line in
+            let record = try JSONSerialization.jsonObject(with: Data(line.utf8))
+            return (record as? [String: Any])?["type"] as? String
+        }
+        #expect(types.contains("transition"))
+        #expect(types.suffix(2) == ["process-exit", "summary"])
+
+        // Without --log they go to standard output, beside the command's own lines.
+        let mixed = try husk("run", "--json", "--", classic)
+        #expect(mixed.outputLines.filter { $0.hasPrefix("{") }.count == lines.count)
+    }
+
+    @Test("--disassemble shows the first instructions")
+    func disassembly() throws {
+        let outcome = try husk("run", "--disassemble", "2", "--", classic)
+        #expect(outcome.errors.contains("b8 2a 00 00 00          mov eax, 0x2a\n"))
+        #expect(outcome.errors.contains("c3                      ret\n"))
+    }
+
+    @Test("names of files cannot break a line")
+    func hostileNames() throws {
+        let temporary = try TemporaryFolder()
+        let outcome = try husk("run", "--", BuildProducts.fixture("files"), temporary.path + "/f")
+        #expect(outcome.errors.contains("memfd:memfd:a\\x0ab"))
+        // Beyond the end of the file there is nothing to read: that is said.
+        #expect(outcome.status == 122)
+        #expect(outcome.errors.contains("INCOMPLETE: 4 pages unreadable"))
+    }
+
+    @Test("ends with 122 when something was lost, whatever the command's status")
+    func incomplete() throws {
+        let outcome = try husk(
+            "run", "--copy", "syscall-exit", "--ring-size", "64K", "--",
+            BuildProducts.fixture("big"), "24")
+        #expect(outcome.status == 122)
+        #expect(outcome.errors.contains("LOST ring-full"))
+        #expect(outcome.errors.contains("INCOMPLETE"))
+        #expect(Truth.read(outcome.output).count == 1)
+    }
+
+    // MARK: Ending
+
+    @Test("Ctrl-C ends the command, and what was captured is kept")
+    func interrupt() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/out/"
+        let process = try Running(
+            BuildProducts.husk, ["run", "-o", path, "--", BuildProducts.fixture("wait")])
+        #expect(process.wait { process.outputSoFar.hasPrefix("ready") })
+        process.send("go\n")
+        #expect(process.wait { Truth.read(process.outputSoFar).count == 1 })
+        process.signal(SIGINT)
+        #expect(process.wait { !process.isRunning })
+        let outcome = process.finish()
+        #expect(outcome.status == 128 + SIGINT)
+        #expect(outcome.errors.contains("complete: nothing was lost"))
+        let truth = try #require(Truth.read(outcome.output).first)
+        let name = String(truth.address, radix: 16) + "_" + truth.sha256.prefix(16) + ".bin"
+        #expect(FileManager.default.fileExists(atPath: path + name))
+    }
+
+    @Test("a command that does not want to end is made to")
+    func stubborn() throws {
+        let process = try Running(
+            BuildProducts.husk,
+            [
+                "run", "--duration", "500ms", "--", "/bin/sh", "-c",
+                "trap '' INT TERM; echo armed; while :; do sleep 0.1; done",
+            ])
+        #expect(process.wait { process.outputSoFar == "armed\n" })
+        let outcome = process.finish(within: 30)
+        #expect(outcome.status == 128 + SIGKILL)
+        #expect(outcome.errors.contains("the time is up"))
+    }
+
+    @Test("a reader that has seen enough does not disturb the command")
+    func closedPipe() throws {
+        let outcome = try Running(
+            "/bin/bash",
+            [
+                "-c", "\"$0\" run --json -- \"$1\" 2>/dev/null | head -1; echo ${PIPESTATUS[0]}",
+                BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ]
+        ).finish()
+        #expect(outcome.outputLines.count == 2)
+        // The command's own output goes into the same closed pipe: it may end by SIGPIPE.
+        #expect(["0", "141"].contains(outcome.outputLines.last))
+    }
+}
