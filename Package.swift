@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: MIT
 import PackageDescription
 
-let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+    // Set by the Makefile, so by CI. Not for everyone: a newer compiler may have new warnings.
+    + (Context.environment["HUSK_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
 
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
@@ -74,7 +77,8 @@ let package = Package(
             dependencies: ["Husk", "HuskProbes", "CLibbpf", "HuskTestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "HuskCaptureTests", dependencies: ["HuskCapture", "HuskTestSupport", "ModelSamples"],
+            name: "HuskCaptureTests",
+            dependencies: ["HuskCapture", "HuskTestSupport", "ModelSamples"],
             swiftSettings: strict),
         .testTarget(
             name: "HuskAnalysisTests", dependencies: ["HuskAnalysis"], swiftSettings: strict),

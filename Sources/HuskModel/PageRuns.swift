@@ -77,7 +77,8 @@ public struct TransitionAssembler: Sendable {
         var runs: [PageRun] = []
         var current: [Page] = []
         for page in pages where page.content != nil {
-            if let last = current.last, last.address.advanced(by: UInt64(last.size)) != page.address {
+            if let last = current.last, last.address.advanced(by: UInt64(last.size)) != page.address
+            {
                 runs += [PageRun(pages: current)].compactMap { $0 }
                 current = []
             }

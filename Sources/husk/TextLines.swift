@@ -51,7 +51,8 @@ struct TextLines {
     mutating func line(_ exit: ProcessExit) -> [UInt8] {
         let signal = exit.status & 0x7F
         let how =
-            signal == 0 ? "ended with status \(exit.status >> 8 & 0xFF)" : "ended by signal \(signal)"
+            signal == 0
+            ? "ended with status \(exit.status >> 8 & 0xFF)" : "ended by signal \(signal)"
         return Array("\(clock(exit.time)) \(right(String(exit.task.pid), 7)) \(how)\n".utf8)
     }
 
@@ -108,7 +109,9 @@ struct TextLines {
     }
 
     private func outcome(_ capture: TransitionCapture) -> String {
-        if let failure = capture.transition.failure { return "failed: \(ErrorNames.symbol(failure))" }
+        if let failure = capture.transition.failure {
+            return "failed: \(ErrorNames.symbol(failure))"
+        }
         if capture.transition.hasVanished { return "vanished" }
         guard capture.transition.hasPages else { return "" }
         var parts = [Self.count(UInt64(capture.pageCount), "page")]

@@ -59,6 +59,7 @@ struct CaptureFolderTests {
         #expect(throws: OutputError.self) { try CaptureFolder(path: temporary.path) }
         #expect(throws: OutputError.self) { try CaptureFolder(path: temporary.path + "/a/b") }
         #expect(throws: OutputError.self) { try CaptureFolder(path: temporary.path + "/something") }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["something"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["something"])
     }
 }

@@ -43,7 +43,10 @@ struct RealProgramTests {
     }
 
     private static func perl(_ rounds: Int) -> [String] {
-        ["perl", "-e", "my $n = 0; for (1..\(rounds)) { $n += () = ('ab' x 99) =~ /a(b|c)/g } print \"$n\\n\""]
+        [
+            "perl", "-e",
+            "my $n = 0; for (1..\(rounds)) { $n += () = ('ab' x 99) =~ /a(b|c)/g } print \"$n\\n\"",
+        ]
     }
 
     static let programs: [Program] = [
@@ -51,7 +54,8 @@ struct RealProgramTests {
         Program(name: "node", command: node(200), long: node(5_000)),
         Program(name: "luajit", command: lua(20), long: lua(300)),
         Program(name: "perl", command: perl(2_000), long: perl(130_000), hasJIT: false),
-        Program(name: "java", command: ["java", "Hot.java", "300"], long: ["java", "Hot.java", "3000"]),
+        Program(
+            name: "java", command: ["java", "Hot.java", "300"], long: ["java", "Hot.java", "3000"]),
     ]
 
     /// A folder with the Java program in it.
@@ -113,9 +117,11 @@ struct RealProgramTests {
 
     @Test("grep -P with PCRE2's JIT")
     func pcre() throws {
-        let plain = try Running("/bin/sh", ["-c", "seq 20000 | grep -cP '(1|2)+\\d{2,}9$'"]).finish()
+        let plain = try Running("/bin/sh", ["-c", "seq 20000 | grep -cP '(1|2)+\\d{2,}9$'"])
+            .finish()
         let process = try Running(
-            "/bin/sh", ["-c", "seq 20000 | \"$0\" run -- grep -cP '(1|2)+\\d{2,}9$'", BuildProducts.husk])
+            "/bin/sh",
+            ["-c", "seq 20000 | \"$0\" run -- grep -cP '(1|2)+\\d{2,}9$'", BuildProducts.husk])
         let traced = process.finish()
         #expect(traced.output == plain.output)
         #expect(traced.status == 0)

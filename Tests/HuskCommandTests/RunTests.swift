@@ -60,7 +60,8 @@ struct RunTests {
     func folder() throws {
         let temporary = try TemporaryFolder()
         let path = temporary.path + "/out/"
-        let outcome = try husk("run", "-q", "-o", path, "--", BuildProducts.fixture("toggle"), "5", "2")
+        let outcome = try husk(
+            "run", "-q", "-o", path, "--", BuildProducts.fixture("toggle"), "5", "2")
         #expect(outcome.status == 0)
         let truths = Truth.read(outcome.output)
         #expect(truths.count == 5)

@@ -35,7 +35,9 @@ struct GenerationsTests {
     private let first = Digest(of: [1])
     private let second = Digest(of: [2])
 
-    private func expect(_ expected: Int, _ generation: Int, _ location: SourceLocation = #_sourceLocation) {
+    private func expect(
+        _ expected: Int, _ generation: Int, _ location: SourceLocation = #_sourceLocation
+    ) {
         #expect(generation == expected, sourceLocation: location)
     }
 

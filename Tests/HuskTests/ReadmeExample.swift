@@ -5,11 +5,10 @@
 // README-BEGIN
 import Husk
 
-func captureOneSecond(of pid: Int32, while work: () -> Void) throws -> [Page] {
+func capturePages(of pid: Int32, during time: Duration) async throws -> [Page] {
     let tracer = Tracer(pid: pid)
     try tracer.start()  // from here on, nothing is missed
-    work()
-    try? Task.sleepOneSecond()
+    try await Task.sleep(for: time)
     let pages = try tracer.stop()
     for page in pages {
         print(page.address, page.protectionAfter, page.generation, page.content?.prefix(6) ?? [])
@@ -17,12 +16,3 @@ func captureOneSecond(of pid: Int32, while work: () -> Void) throws -> [Page] {
     return pages
 }
 // README-END
-
-extension Task where Success == Never, Failure == Never {
-    /// Blocks, as a command-line tool may.
-    static func sleepOneSecond() throws {
-        let clock = ContinuousClock()
-        let end = clock.now + .seconds(1)
-        while clock.now < end {}
-    }
-}

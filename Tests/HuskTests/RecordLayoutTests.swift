@@ -115,7 +115,7 @@ struct RecordLayoutTests {
         let records = Set(Self.inC.map(\.type))
         var fields: Set<Field> = []
         for record in records {
-            let id = btf__find_by_name_kind(btf, record, 4 /* BTF_KIND_STRUCT */)
+            let id = btf__find_by_name_kind(btf, record, 4)  // BTF_KIND_STRUCT
             try #require(id > 0, "\(record) is not in the probes")
             let type = try #require(btf__type_by_id(btf, UInt32(id)))
             // Members follow the type itself (linux/btf.h): name, type, offset in bits.
@@ -142,7 +142,9 @@ struct RecordDecoderTests {
         return header
     }
 
-    private func decode<Value>(_ value: Value, prefix: Int? = nil) -> Result<Record, RecordDecoder.Failure> {
+    private func decode<Value>(_ value: Value, prefix: Int? = nil) -> Result<
+        Record, RecordDecoder.Failure
+    > {
         withUnsafeBytes(of: value) { bytes in
             do throws(RecordDecoder.Failure) {
                 return .success(

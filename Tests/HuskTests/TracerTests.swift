@@ -125,7 +125,8 @@ struct TracerTests {
             let told = result.transitions(at: start, length: length)
             #expect(told.count == 1)
             #expect(told.first?.length == length)
-            #expect(!result.pages.contains { (start..<(start + length)).contains($0.address.rawValue) })
+            #expect(
+                !result.pages.contains { (start..<(start + length)).contains($0.address.rawValue) })
         }
         // Of the 512 MiB region, exactly the three pages that were written.
         #expect(Truth.missing(result.truths, from: result.pages) == [])
@@ -137,7 +138,9 @@ struct TracerTests {
         guard method == .taskWork else { return }  // reading from outside makes files resident
         // Looking does not make pages resident: statm counts loosely, in batches of 64.
         let grown = try #require(
-            result.output.split(separator: "\n").last?.split(separator: " ").last.flatMap { Int($0) })
+            result.output.split(separator: "\n").last?.split(separator: " ").last.flatMap {
+                Int($0)
+            })
         #expect(grown < 128, "the target has grown by \(grown) pages")
     }
 
@@ -194,7 +197,9 @@ struct TracerTests {
         #expect(transitions[0]?.backing.file?.name == TargetText("code.bin"))
         #expect(transitions[2]?.backing.file?.name == TargetText("memfd:a\nb"))
         // The second mapping ends beyond the file: those pages exist for no one.
-        let beyond = result.pages.filter { $0.transition == transitions[1]?.id && $0.content == nil }
+        let beyond = result.pages.filter {
+            $0.transition == transitions[1]?.id && $0.content == nil
+        }
         #expect(beyond.count == 4)
         #expect(beyond.allSatisfy { $0.body == .unreadable(.fault, errno: EFAULT) })
     }
@@ -336,7 +341,8 @@ struct TracerTests {
     private func descriptorCount() throws -> Int {
         let folder = "/proc/self/fd"
         return try FileManager.default.contentsOfDirectory(atPath: folder).filter {
-            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
+            let target = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: "\(folder)/\($0)")
             return target?.contains("bpf") == true || target?.contains("perf_event") == true
         }.count
     }
@@ -366,9 +372,14 @@ struct TracerTests {
     }
 
     @Test("the ten lines of the README")
-    func readmeLines() throws {
+    func readmeLines() async throws {
         let (process, _) = try waiting()
-        let pages = try captureOneSecond(of: process.pid) { process.send("go\n") }
+        let pid = process.pid
+        async let captured = capturePages(of: pid, during: .seconds(2))
+        // The probes are in place some tenths of a second later.
+        try await Task.sleep(for: .seconds(1))
+        process.send("go\n")
+        let pages = try await captured
         #expect(pages.count == 1)
         #expect(process.finish().status == 7)
     }

@@ -37,7 +37,8 @@ public enum Sample {
             generation: 0)
     }
 
-    public static func end(_ id: UInt64, captured: UInt64, unreadable: UInt64 = 0) -> TransitionEnd {
+    public static func end(_ id: UInt64, captured: UInt64, unreadable: UInt64 = 0) -> TransitionEnd
+    {
         TransitionEnd(
             transition: Transition.ID(rawValue: id), number: RecordNumber(cpu: 1, sequence: id + 9),
             task: task, time: time(id + 9), captured: captured, untouched: 0,

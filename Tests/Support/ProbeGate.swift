@@ -15,7 +15,8 @@ public enum ProbeGate {
 
     public static var reason: String {
         let missing = report.checks.filter { $0.status == .missing }
-        return "no probes here: " + missing.map { "\($0.name): \($0.detail)" }.joined(separator: "; ")
+        return "no probes here: "
+            + missing.map { "\($0.name): \($0.detail)" }.joined(separator: "; ")
     }
 
     /// The ways to copy pages that this kernel offers: each is tested.

@@ -47,9 +47,11 @@ public struct Truth: Hashable, Sendable {
         var next: [UInt64: Int] = [:]
         return truths.filter { truth in
             let from = next[truth.address] ?? 0
-            guard let found = (from..<max(from, transitions.count)).first(where: {
-                truth.isIn(transitions[$0])
-            }) else { return true }
+            guard
+                let found = (from..<max(from, transitions.count)).first(where: {
+                    truth.isIn(transitions[$0])
+                })
+            else { return true }
             next[truth.address] = found + 1
             return false
         }

@@ -100,7 +100,9 @@ final class RingThread: @unchecked Sendable {
             ] + targets.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         var living = targets.count
         while true {
-            let ready = retryingInterrupted { Int(poll(&descriptors, nfds_t(descriptors.count), -1)) }
+            let ready = retryingInterrupted {
+                Int(poll(&descriptors, nfds_t(descriptors.count), -1))
+            }
             if ready < 0 { return }
             if descriptors[0].revents != 0 { ring_buffer__consume(ring) }
             if descriptors[1].revents != 0 { return }

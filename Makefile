@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# husk: build, test, check. Every target installs what it needs (Debian packages by name).
+#
+#   make demo    build, run the classic example under Husk, show the captured page
+#   make test    build, pass all tests
+#   make check   formatting, warnings as errors, import directions, licence headers
+#   make bench   the figures of docs/benchmarks.md, measured anew
+#   make fmt     format the Swift sources
+#   make clean
+
+SWIFT ?= swift
+CONFIG ?= debug
+# Warnings in the project's own code are errors (Package.swift).
+export HUSK_STRICT = 1
+BIN = .build/$(CONFIG)
+
+.PHONY: all build demo test check bench fmt deps test-deps clean
+
+all: build
+
+# ---- what must be installed --------------------------------------------------------------
+
+deps:
+	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev linux-libc-dev pkg-config
+
+# The programs that the tests trace; those that are there already are not installed again.
+test-deps: deps
+	@Tools/install-packages luajit procps util-linux
+	@command -v perl >/dev/null || Tools/install-packages perl
+	@command -v node >/dev/null || Tools/install-packages nodejs
+	@command -v javac >/dev/null || Tools/install-packages openjdk-17-jdk-headless
+
+# ---- the two commands of the README --------------------------------------------------------
+
+demo: deps
+	$(SWIFT) build -c $(CONFIG)
+	@Tools/demo $(BIN)
+
+test: test-deps
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+# ---- the rest ------------------------------------------------------------------------------
+
+build: deps
+	$(SWIFT) build -c $(CONFIG)
+
+check: deps
+	Tools/check-format
+	Tools/check-imports
+	Tools/check-sources
+	$(SWIFT) build --build-tests
+
+bench: test-deps
+	$(SWIFT) build -c release
+	Benchmarks/run
+
+fmt:
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests
+
+clean:
+	rm -rf .build demo-capture
