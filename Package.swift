@@ -29,7 +29,7 @@ let package = Package(
     targets: [
         // What crosses the kernel border, and the probes themselves. The .bpf.c is
         // compiled by the plugin, not as a part of this target.
-        .target(name: "HuskProbes", exclude: ["bpf"]),
+        .target(name: "HuskProbes", exclude: ["bpf", "LICENSE.GPL-2.0"]),
         .systemLibrary(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
         .systemLibrary(
