@@ -5,6 +5,7 @@
 #   make test    build, pass all tests
 #   make check   formatting, warnings as errors, import directions, licence headers
 #   make bench   the figures of docs/benchmarks.md, measured anew
+#   make man     the manual pages, from the same text as --help, in .build/man
 #   make fmt     format the Swift sources
 #   make clean
 
@@ -14,7 +15,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check bench fmt deps test-deps clean
+.PHONY: all build demo test check bench man fmt deps test-deps clean
 
 all: build
 
@@ -54,6 +55,12 @@ check: deps
 bench: test-deps
 	$(SWIFT) build -c release
 	Benchmarks/run
+
+man: deps
+	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
+	mkdir -p .build/man
+	cp .build/plugins/GenerateManual/outputs/HuskCommand/*.1 .build/man/
+	@echo "see: man -l .build/man/husk.1"
 
 fmt:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests
