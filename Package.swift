@@ -13,7 +13,8 @@ let strict: [SwiftSetting] =
 
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
-    "attempts", "big", "classic", "files", "pages", "reserve", "threads", "toggle", "wait",
+    "attempts", "big", "classic", "files", "growsdown", "pages", "partial", "reserve", "sparse",
+    "threads", "toggle", "userfault", "wait",
 ]
 
 let package = Package(

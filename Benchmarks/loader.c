@@ -48,7 +48,6 @@ int main(int argc, char **argv)
 {
 	struct bpf_object *object = argc == 3 ? bpf_object__open_file(argv[1], NULL) : NULL;
 	struct husk_config config = {
-		.deferred = HUSK_DEFERRED_IMPL,
 		.ring_size = 64 << 20,
 		.stall_limit_ns = 10000000000,
 		.stall_silence_ns = 500000000,

@@ -11,7 +11,6 @@ struct EmbedProbes: BuildToolPlugin {
         let bpf = probes.appending(path: "bpf")
         let headers = probes.appending(path: "include")
         let source = bpf.appending(path: "memory_tracer.bpf.c")
-        let output = context.pluginWorkDirectoryURL.appending(path: "EmbeddedProbes.swift")
         let included =
             try [bpf, headers]
             .flatMap {
@@ -19,25 +18,28 @@ struct EmbedProbes: BuildToolPlugin {
             }
             .filter { $0.pathExtension == "h" }
 
-        return [
-            .buildCommand(
-                displayName: "Compile memory_tracer.bpf.c",
-                executable: try context.tool(named: "compile-probes").url,
-                arguments: [
-                    try context.tool(named: "clang").url.path,
-                    try context.tool(named: "llvm-objcopy").url.path,
-                    source.path, output.path, "EmbeddedProbes",
-                    "-target", "bpf", "-mcpu=v3", "-D__TARGET_ARCH_x86",
-                    "-g", "-O2", "-Wall", "-Wextra", "-Werror",
-                    // Callbacks have parameters that the kernel prescribes.
-                    "-Wno-unused-parameter",
-                    "-ffile-prefix-map=\(context.package.directoryURL.path)=.",
-                    "-I", headers.path,
-                    // After clang's own headers: asm/types.h lies in the multiarch folder.
-                    "-idirafter", "/usr/include/x86_64-linux-gnu",
-                ],
-                inputFiles: [source] + included,
-                outputFiles: [output])
-        ]
+        // Once for each prototype of the task-work kfunc (bpf/kernel_types.h).
+        return try [("EmbeddedProbes", []), ("EmbeddedProbesExplicit", ["-DHUSK_TASK_WORK_IMPL"])]
+            .map { (name, options: [String]) in
+                let output = context.pluginWorkDirectoryURL.appending(path: "\(name).swift")
+                return .buildCommand(
+                    displayName: "Compile memory_tracer.bpf.c into \(name)",
+                    executable: try context.tool(named: "compile-probes").url,
+                    arguments: [
+                        try context.tool(named: "clang").url.path,
+                        try context.tool(named: "llvm-objcopy").url.path,
+                        source.path, output.path, name,
+                        "-target", "bpf", "-mcpu=v3", "-D__TARGET_ARCH_x86",
+                        "-g", "-O2", "-Wall", "-Wextra", "-Werror",
+                        // Callbacks have parameters that the kernel prescribes.
+                        "-Wno-unused-parameter",
+                        "-ffile-prefix-map=\(context.package.directoryURL.path)=.",
+                        "-I", headers.path,
+                        // After clang's own headers: asm/types.h is in the multiarch folder.
+                        "-idirafter", "/usr/include/x86_64-linux-gnu",
+                    ] + options,
+                    inputFiles: [source] + included,
+                    outputFiles: [output])
+            }
     }
 }

@@ -7,13 +7,15 @@
 #include <unistd.h>
 
 /* In the child. Never returns. */
-static void wait_and_execute(char *const argv[], const sigset_t *mask, int output, int wait_fd,
-			     int error_fd)
+static void wait_and_execute(char *const argv[], const sigset_t *mask, int ignore_child_signal,
+			     int output, int wait_fd, int error_fd)
 {
 	char byte;
 	ssize_t size;
 	int error;
 
+	if (ignore_child_signal)
+		signal(SIGCHLD, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	do
 		size = read(wait_fd, &byte, 1);
@@ -29,8 +31,8 @@ static void wait_and_execute(char *const argv[], const sigset_t *mask, int outpu
 	_exit(127);
 }
 
-int husk_child_start(char *const argv[], const sigset_t *mask, int output,
-		     struct husk_child *child)
+int husk_child_start(char *const argv[], const sigset_t *mask, int ignore_child_signal,
+		     int output, struct husk_child *child)
 {
 	int release[2], errors[2], error;
 	pid_t pid;
@@ -48,7 +50,7 @@ int husk_child_start(char *const argv[], const sigset_t *mask, int output,
 		/* Its own copy of the writing end would keep it from seeing Husk's end. */
 		close(release[1]);
 		close(errors[0]);
-		wait_and_execute(argv, mask, output, release[0], errors[1]);
+		wait_and_execute(argv, mask, ignore_child_signal, output, release[0], errors[1]);
 	}
 	error = errno;
 	close(release[0]);

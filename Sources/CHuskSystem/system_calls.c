@@ -107,6 +107,13 @@ int husk_child_poll(pid_t pid, int *exit_code, int *term_signal)
 	return result;
 }
 
+int husk_signal_is_ignored(int number)
+{
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 int husk_eventfd_open(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC);

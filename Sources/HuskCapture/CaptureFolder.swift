@@ -40,10 +40,13 @@ public final class CaptureFolder {
     /// The first failure; after it nothing more is written.
     public private(set) var failure: OutputError?
 
+    private let isNew: Bool
+
     /// Makes the folder, or takes an existing one if it is empty.
     public init(path: String) throws(OutputError) {
         self.path = path
-        if mkdir(path, 0o700) != 0, errno != EEXIST {
+        isNew = mkdir(path, 0o700) == 0
+        if !isNew, errno != EEXIST {
             throw OutputError(
                 "cannot make the folder \(path)", errno: errno,
                 hint: errno == ENOENT ? "its parent folder does not exist" : nil)
@@ -94,6 +97,12 @@ public final class CaptureFolder {
         if fsync(manifest) != 0 {
             failure = OutputError("cannot write \(path)/manifest.jsonl", errno: errno)
         }
+    }
+
+    /// Takes back what was made, for a trace that has never begun.
+    public func discard() {
+        unlinkat(folder, "manifest.jsonl", 0)
+        if isNew { rmdir(path) }
     }
 
     private func add(line: [UInt8]) {

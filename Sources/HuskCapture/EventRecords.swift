@@ -114,7 +114,7 @@ struct BackingRecord: Encodable {
     init(_ backing: Backing) {
         kind = backing.kind
         switch backing {
-        case .none, .anonymous, .heap, .stack: break
+        case .none, .unknown, .special, .anonymous, .heap, .stack: break
         case .file(let file, let start), .memfd(let file, let start),
             .sharedMemory(let file, let start):
             name = file.name.escaped

@@ -30,6 +30,10 @@ public struct FileIdentity: Hashable, Sendable {
 public enum Backing: Hashable, Sendable {
     /// Nothing is mapped there (any more), or the call failed.
     case none
+    /// It could not be looked at (``Transition/isUnseen``).
+    case unknown
+    /// Made by the kernel: the vdso and the like.
+    case special
     /// Private memory without a file.
     case anonymous
     /// Anonymous memory within the program break.
@@ -46,7 +50,7 @@ public enum Backing: Hashable, Sendable {
     public var file: FileIdentity? {
         switch self {
         case .file(let file, _), .memfd(let file, _), .sharedMemory(let file, _): file
-        case .none, .anonymous, .heap, .stack: nil
+        case .none, .unknown, .special, .anonymous, .heap, .stack: nil
         }
     }
 
@@ -54,6 +58,8 @@ public enum Backing: Hashable, Sendable {
     public var kind: String {
         switch self {
         case .none: "none"
+        case .unknown: "unknown"
+        case .special: "special"
         case .anonymous: "anonymous"
         case .heap: "heap"
         case .stack: "stack"

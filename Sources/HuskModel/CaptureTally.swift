@@ -41,7 +41,7 @@ public struct CaptureTally: Hashable, Sendable {
     public mutating func add(_ event: Event) {
         switch event {
         case .transition(let transition):
-            if transition.failure != nil {
+            if transition.isAttempt {
                 attempts += 1
             } else {
                 transitions += 1

@@ -70,6 +70,9 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// Husk, from outside with process_vm_readv(2), after the probe had found the page not
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
+    /// Husk, from outside through /proc/PID/mem, because a protection key keeps even the
+    /// target from reading the page (execute-only memory). The target was running.
+    case procMem = "proc-mem"
     /// Husk, from the file behind the mapping: the page was not resident, so it had never
     /// been written, and the target could not be read any more.
     case backingFile = "backing-file"
@@ -81,6 +84,10 @@ public enum UnreadableReason: String, Hashable, Sendable, CaseIterable {
     case notResident = "not-resident"
     /// The kernel could not produce it (end of file, I/O error, userfaultfd).
     case fault = "fault"
+    /// It is registered with userfaultfd(2): asking for it might have waited for ever.
+    case userfaultfd = "userfaultfd"
+    /// A protection key forbids reading it, and it could not be read from outside.
+    case protected = "protected"
 }
 
 /// One page of an executable region at one moment: a snapshot.

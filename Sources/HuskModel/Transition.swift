@@ -11,7 +11,7 @@ public enum TransitionKind: String, Hashable, Sendable, CaseIterable {
 ///
 /// A call over several regions makes several transitions. Reported are regions that are
 /// executable after the call or were before it, and calls that asked for execution and
-/// failed (``failure`` is set then, and nothing has changed).
+/// failed (``failure`` is set then; see ``isAttempt``).
 public struct Transition: Hashable, Sendable {
     /// Identifies the transition within one capture; its pages carry it too.
     public struct ID: RawRepresentable, Hashable, Sendable {
@@ -59,7 +59,8 @@ public struct Transition: Hashable, Sendable {
     public var isShared: Bool
     /// Nothing was mapped there before.
     public var isFresh: Bool
-    /// Another thread took the region away before it could be looked at.
+    /// Another thread took the region away, or its X, before it could be looked at:
+    /// ``effective`` is what was requested.
     public var hasVanished: Bool
     /// The kernel side could not look at the region, because another thread held the
     /// address-space lock: ``effective`` is what was requested, ``backing`` what the
@@ -105,6 +106,13 @@ public struct Transition: Hashable, Sendable {
     /// The errno of a call that failed, else nil.
     public var failure: Int32? {
         (-4095 ... -1).contains(result) ? Int32(-result) : nil
+    }
+
+    /// Nothing has changed: the call failed. An mprotect over several regions may fail after it
+    /// has changed some of them; those are told too, with their ``effective`` protection, and
+    /// are no attempts.
+    public var isAttempt: Bool {
+        failure != nil && effective.isEmpty && !hasPages
     }
 
     public var end: Address {

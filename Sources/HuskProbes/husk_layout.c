@@ -67,8 +67,7 @@ static const struct husk_field fields[] = {
 	FIELD(husk_process_exit, reserved),
 
 	FIELD(husk_config, pid_namespace),
-	FIELD(husk_config, deferred),
-	FIELD(husk_config, swap),
+	FIELD(husk_config, hidden_pages),
 	FIELD(husk_config, reserved),
 	FIELD(husk_config, ring_size),
 	FIELD(husk_config, stall_limit_ns),

@@ -23,7 +23,7 @@ struct ByteSize: ExpressibleByArgument {
     init?(argument: String) {
         let units: [(Character, Int)] = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)]
         let unit = argument.last.flatMap { last in
-            units.first { $0.0 == Character(last.uppercased()) }
+            units.first { String($0.0) == last.uppercased() }
         }
         let digits = unit == nil ? argument[...] : argument.dropLast()
         guard let number = Int(digits), number > 0 else { return nil }

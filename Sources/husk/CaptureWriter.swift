@@ -61,6 +61,11 @@ final class CaptureWriter: Sendable {
         if !lines.write(line()) { whenReaderLeaves() }
     }
 
+    /// The trace has never begun: nothing is left behind.
+    func discard() {
+        state.withLock { $0.folder?.discard() }
+    }
+
     /// Writes what is still open and the last lines. Returns the sums and the folder's failure.
     func finish(
         copyMethod: CopyMethod?, target: TargetStatus?

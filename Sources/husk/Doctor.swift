@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import Husk
+import HuskCapture
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,7 +18,10 @@ struct Doctor: ParsableCommand {
     func run() throws {
         let report = SystemReport()
         let text = json ? try Self.json(report) : Self.text(report)
-        LineOutput.standardOutput.write(Array(text.utf8))
+        guard LineOutput.standardOutput.write(Array(text.utf8)) else {
+            throw OutputError(
+                cannot: "write", "the report", errno: LineOutput.standardOutput.error)
+        }
         if !report.canTrace { throw ExitStatus.notPossible }
     }
 

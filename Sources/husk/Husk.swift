@@ -24,6 +24,7 @@ struct HuskCommand: ParsableCommand {
         subcommands: [Run.self, Attach.self, Doctor.self])
 
     static func main() {
+        StandardDescriptors.makeSureOfThem()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -12,6 +12,8 @@ final class LineOutput: Sendable {
     private let descriptor: Int32
     private let ownsDescriptor: Bool
     private let failure = Atomic<Int32>(0)
+    /// When to give up on a reader who does not read; 0: never. CLOCK_MONOTONIC, ns.
+    private let deadline = Atomic<UInt64>(0)
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
@@ -40,19 +42,44 @@ final class LineOutput: Sendable {
         guard error == 0 else { return false }
         var rest = line[...]
         while !rest.isEmpty {
-            let size = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard waitForRoom() else { return false }
+            // A pipe that poll(2) calls writable takes this much without blocking.
+            let size = rest.prefix(Int(PIPE_BUF)).withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
             if size > 0 {
                 rest = rest.dropFirst(size)
-            } else if errno == EAGAIN {
-                // Someone else has made this descriptor non-blocking.
-                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&ready, 1, 1000)
-            } else if errno != EINTR {
+            } else if errno != EINTR, errno != EAGAIN {
                 failure.store(errno, ordering: .relaxed)
                 return false
             }
         }
         return true
+    }
+
+    /// From now on a reader who does not read (a pager, a stopped terminal) is waited for no
+    /// longer than this in all: Husk must be able to end.
+    func giveUp(after patience: Duration) {
+        let nanoseconds = UInt64(max(0, patience / .nanoseconds(1)))
+        deadline.store(Self.now() + nanoseconds, ordering: .relaxed)
+    }
+
+    private func waitForRoom() -> Bool {
+        while true {
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            if poll(&ready, 1, 100) != 0 { return true }
+            let limit = deadline.load(ordering: .relaxed)
+            if limit != 0, Self.now() > limit {
+                failure.store(EPIPE, ordering: .relaxed)
+                return false
+            }
+        }
+    }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// For poll(2): a pipe without a reader shows as POLLERR.

@@ -2,6 +2,8 @@
 import ArgumentParser
 import Husk
 
+import func Glibc.strlen
+
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a command and trace it from its first instruction.",
@@ -26,6 +28,19 @@ struct Run: ParsableCommand {
         help: ArgumentHelp("The command and its arguments.", valueName: "command"))
     var command: [String]
 
+    /// The last arguments of the process as the bytes that they are: a String would replace
+    /// those that are no UTF-8.
+    private static func rawTail(of arguments: [String]) -> [[UInt8]] {
+        let count = Int(CommandLine.argc)
+        // Safe: argv has argc entries, which stay for as long as the process.
+        return ((count - arguments.count)..<count).map { index in
+            CommandLine.unsafeArgv[index].map {
+                Array(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
+            }
+                ?? []
+        }
+    }
+
     func run() throws {
         // captureForPassthrough takes everything from the first word that is no option of
         // Husk's, `--` and mistyped options included.
@@ -40,7 +55,7 @@ struct Run: ParsableCommand {
         let lines: LineOutput = options.json ? .standardOutput : .standardError
         let session = try TraceSession(
             options, lines: options.log.map { try LineOutput(path: $0) } ?? lines)
-        let outcome = try session.run(arguments)
+        let outcome = try session.run(Self.rawTail(of: arguments))
         throw ExitCode(outcome)
     }
 }

@@ -95,7 +95,7 @@ struct TextLines {
 
     private func change(_ transition: Transition) -> String {
         let before = transition.isFresh ? "new" : transition.previous?.description ?? "???"
-        if transition.failure != nil { return "\(before) -> \(transition.requested)" }
+        if transition.isAttempt { return "\(before) -> \(transition.requested)" }
         if transition.kind == .munmap { return "\(before) -> gone" }
         return "\(before) -> \(transition.effective)"
     }
@@ -109,9 +109,8 @@ struct TextLines {
     }
 
     private func outcome(_ capture: TransitionCapture) -> String {
-        if let failure = capture.transition.failure {
-            return "failed: \(ErrorNames.symbol(failure))"
-        }
+        let failure = capture.transition.failure.map { "failed: \(ErrorNames.symbol($0))" }
+        if let failure, capture.transition.isAttempt { return failure }
         if capture.transition.hasVanished { return "vanished" }
         guard capture.transition.hasPages else { return "" }
         var parts = [Self.count(UInt64(capture.pageCount), "page")]
@@ -122,6 +121,7 @@ struct TextLines {
         if !capture.unreadable.isEmpty { parts.append("\(capture.unreadable.count) unreadable") }
         if let end = capture.end, end.lost > 0 { parts.append("\(end.lost) lost") }
         if capture.end == nil { parts.append("cut off") }
+        if let failure { parts.append(failure) }
         return parts.joined(separator: ", ")
     }
 

@@ -30,8 +30,7 @@ final class TraceSession {
 
     /// Traces processes that run already. Returns how it went.
     func attach(_ pids: [Int32]) throws -> ExitStatus {
-        let tracer = makeTracer(pids)
-        try tracer.start()
+        let tracer = try startTracer(pids)
         note(
             "tracing \(pids.count == 1 ? "process" : "processes") "
                 + pids.map(String.init).joined(separator: ", ") + "; Ctrl-C ends the trace")
@@ -39,7 +38,10 @@ final class TraceSession {
         while true {
             wait(until: deadline)
             if wake.has(.traceEnded) || wake.has(.readerLeft) || deadline.hasPassed { break }
-            if nextEndingSignal() != nil { break }
+            if nextEndingSignal() != nil {
+                lines.giveUp(after: Self.readerPatience)
+                break
+            }
         }
         return try finish(tracer, target: nil) ?? .success
     }
@@ -47,17 +49,18 @@ final class TraceSession {
     // MARK: run
 
     /// Starts a command, traces it, and returns the status to exit with.
-    func run(_ arguments: [String]) throws -> Int32 {
+    func run(_ arguments: [[UInt8]]) throws -> Int32 {
         let command = try HeldCommand(arguments, signals: signals)
-        let tracer = makeTracer([command.pid])
-        try tracer.start()
+        let tracer = try startTracer([command.pid])
         do {
             try command.execute()
         } catch {
             try tracer.stop()
+            writer.discard()
             throw error
         }
         let status = waitForEnd(of: command)
+        lines.giveUp(after: Self.readerPatience)
         let own = try finish(tracer, target: status)
         return own?.rawValue ?? Self.exitStatus(for: status)
     }
@@ -119,11 +122,18 @@ final class TraceSession {
 
     // MARK: Parts
 
-    private func makeTracer(_ pids: [Int32]) -> Tracer {
+    private func startTracer(_ pids: [Int32]) throws -> Tracer {
         var configuration = options.tracerConfiguration()
         configuration.onEvent = { [writer] in writer.take($0) }
         configuration.onEnd = { [wake] in wake.tell(.traceEnded) }
-        return Tracer(pids: pids, configuration: configuration)
+        let tracer = Tracer(pids: pids, configuration: configuration)
+        do {
+            try tracer.start()
+        } catch {
+            writer.discard()
+            throw error
+        }
+        return tracer
     }
 
     /// Stops the trace and tells how it went; nil: there is nothing to complain about.
@@ -150,6 +160,9 @@ final class TraceSession {
     private func note(_ text: String) {
         if !options.quiet { Diagnostics.note(text) }
     }
+
+    /// How long a reader of the lines who does not read may keep Husk from ending.
+    private static let readerPatience = Duration.seconds(2)
 
     private func nextEndingSignal() -> SignalWatch.Signal? {
         while let signal = signals.next() {

@@ -50,6 +50,22 @@ struct BadInputTests {
         #expect(outcome.errors.contains(message), "\(outcome.errors)")
     }
 
+    @Test("what could not be begun leaves nothing behind")
+    func nothingBehind() throws {
+        let temporary = try TemporaryFolder()
+        #expect(try husk("attach", "-o", temporary.path + "/out/", "4194305").status == 120)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == [])
+    }
+
+    @Test("a full disk under the report of doctor", .needsProbes)
+    func fullStandardOutput() throws {
+        let outcome = try Running(
+            "/bin/sh", ["-c", "\"$0\" doctor > /dev/full", BuildProducts.husk]
+        )
+        .finish()
+        #expect(outcome.status == 123)
+    }
+
     @Test("a kernel thread", .enabled(if: kill(2, 0) == 0, "no kernel threads are visible here"))
     func kernelThread() throws {
         let outcome = try husk("attach", "2")

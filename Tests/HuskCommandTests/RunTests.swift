@@ -102,6 +102,57 @@ struct RunTests {
         #expect(mixed.outputLines.filter { $0.hasPrefix("{") }.count == lines.count)
     }
 
+    @Test("works with closed standard streams, and with SIGCHLD ignored")
+    func strangeParents() throws {
+        let temporary = try TemporaryFolder()
+        let closed = try Running(
+            "/bin/sh",
+            [
+                "-c", "\"$0\" run -o '\(temporary.path)/out/' -- \"$1\" <&- >&- 2>&-",
+                BuildProducts.husk, classic,
+            ]
+        ).finish()
+        #expect(closed.status == 0)
+        let manifest = try String(
+            contentsOfFile: temporary.path + "/out/manifest.jsonl", encoding: .utf8)
+        #expect(manifest.split(separator: "\n").allSatisfy { $0.hasPrefix("{") })
+
+        let ignored = try Running(
+            "/usr/bin/env",
+            [
+                "--ignore-signal=CHLD", BuildProducts.husk, "run", "-q", "--", "/bin/sh", "-c",
+                "exit 3",
+            ]
+        ).finish()
+        #expect(ignored.status == 3)
+    }
+
+    @Test("passes arguments on that are no UTF-8")
+    func rawArguments() throws {
+        let outcome = try Running(
+            "/bin/bash",
+            ["-c", "\"$0\" run -q -- printf %s $'a\\xffb' | od -A n -t x1", BuildProducts.husk]
+        ).finish()
+        #expect(outcome.output == " 61 ff 62\n")
+    }
+
+    @Test("can be ended while the reader of its lines does not read")
+    func stuckReader() throws {
+        let temporary = try TemporaryFolder()
+        let pipe = temporary.path + "/pipe"
+        let script = """
+            mkfifo '\(pipe)'; sleep 60 < '\(pipe)' & reader=$!
+            "$0" run --json -- "$1" 100000 > '\(pipe)' & husk=$!
+            sleep 3; kill -INT $husk; wait $husk; echo status $?; kill $reader
+            """
+        // Job control gives background commands their SIGINT back.
+        let shell = try Running(
+            "/bin/bash",
+            ["-m", "-c", script, BuildProducts.husk, BuildProducts.fixture("toggle")])
+        let outcome = shell.finish(within: 30)
+        #expect(outcome.output == "status 130\n")
+    }
+
     @Test("--disassemble shows the first instructions")
     func disassembly() throws {
         let outcome = try husk("run", "--disassemble", "2", "--", classic)

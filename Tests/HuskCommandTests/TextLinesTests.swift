@@ -37,7 +37,7 @@ struct TextLinesTests {
         #expect(ByteSize(argument: "65536")?.bytes == 65536)
         #expect(ByteSize(argument: "64k")?.bytes == 65536)
         #expect(ByteSize(argument: "1G")?.bytes == 1 << 30)
-        for text in ["", "K", "-1", "0", "1T", "99999999999G", "1.5M"] {
+        for text in ["", "K", "-1", "0", "1T", "99999999999G", "1.5M", "64ß", "64ﬁ"] {
             #expect(ByteSize(argument: text) == nil, "took \(text)")
         }
     }

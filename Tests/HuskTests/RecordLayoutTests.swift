@@ -92,8 +92,9 @@ struct RecordLayoutTests {
             + Self.inSwift(
                 "husk_config",
                 [
-                    ("pid_namespace", \husk_config.pid_namespace), ("deferred", \.deferred),
-                    ("swap", \.swap), ("reserved", \.reserved), ("ring_size", \.ring_size),
+                    ("pid_namespace", \husk_config.pid_namespace),
+                    ("hidden_pages", \.hidden_pages), ("reserved", \.reserved),
+                    ("ring_size", \.ring_size),
                     ("stall_limit_ns", \.stall_limit_ns),
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),
                 ])
@@ -101,10 +102,12 @@ struct RecordLayoutTests {
         #expect(swift.count == Self.inC.count)
     }
 
-    @Test("the BPF compiler has laid every record out in the same way")
-    func probesAgreeWithC() throws {
+    @Test(
+        "the BPF compiler has laid every record out in the same way",
+        arguments: [DeferredFlavor.explicitProgram, .implicitProgram])
+    func probesAgreeWithC(_ flavor: DeferredFlavor) throws {
         // The object carries a description of its own types: BTF.
-        let text = EmbeddedProbes.base64.withUTF8Buffer { Data($0) }
+        let text = flavor.embeddedObject.withUTF8Buffer { Data($0) }
         let object = try #require(Data(base64Encoded: text))
         let file = NSTemporaryDirectory() + "husk-layout-\(UUID().uuidString).o"
         try object.write(to: URL(fileURLWithPath: file))

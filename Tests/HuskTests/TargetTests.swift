@@ -45,7 +45,7 @@ struct TargetTests {
     @Test("a zombie")
     func zombie() throws {
         // A shell whose child has ended and whose replacement never waits for it.
-        let shell = try Running("/bin/sh", ["-c", "true & echo $!; exec sleep 60"])
+        let shell = try Running("/bin/sh", ["-c", "sleep 0.3 & echo $!; exec sleep 60"])
         defer { shell.signal(SIGKILL) }
         #expect(shell.wait { shell.outputSoFar.contains("\n") })
         let pid = try #require(

@@ -204,6 +204,41 @@ struct TracerTests {
         #expect(beyond.allSatisfy { $0.body == .unreadable(.fault, errno: EFAULT) })
     }
 
+    // Each of these was a silent miss, or worse, in the first version.
+    @Test(
+        "calls that change more, or less, than they say",
+        arguments: ["partial", "growsdown"], ProbeGate.copyMethods)
+    func inexactCalls(_ fixture: String, _ method: CopyMethod) throws {
+        let result = try trace(fixture, method: method)
+        #expect(result.status == .exited(0))
+        #expect(result.truths.count == 1)
+        #expect(Truth.missing(result.truths, from: result.pages) == [])
+        #expect(result.losses == [])
+    }
+
+    @Test("sparse shared memory is captured where there is something, and stays sparse")
+    func sparse() throws {
+        let result = try trace("sparse", method: .taskWork)
+        #expect(result.status == .exited(0))
+        #expect(Truth.missing(result.truths, from: result.pages) == [])
+        #expect(result.output.hasPrefix("blocks 16\n"))  // two pages, in units of 512 bytes
+        let view = try #require(result.transitions(at: result.truths[0].address).last)
+        let end = try #require(result.ends.first { $0.transition == view.id })
+        #expect(end.captured == 2)
+        #expect(end.untouched == (256 << 20) / 4096 - 2)
+    }
+
+    @Test("memory behind a userfaultfd is not asked for", arguments: ProbeGate.copyMethods)
+    func userfault(_ method: CopyMethod) throws {
+        let result = try trace("userfault", method: method)
+        if result.status == .exited(77) { return }  // no userfaultfd here
+        #expect(result.status == .exited(0))
+        let line = try #require(result.output.split(separator: "\n").first { $0.hasPrefix("slow") })
+        let start = try #require(UInt64(line.dropFirst(7), radix: 16))
+        let pages = result.pages.filter { $0.address.rawValue == start }
+        #expect(pages.map(\.body) == [.unreadable(.userfaultfd, errno: 0)])
+    }
+
     @Test("a region larger than the ring: the thread waits, nothing is lost")
     func backPressure() throws {
         let result = try trace("big", ["24"], method: .taskWork, ringSize: 1 << 20)

@@ -38,11 +38,15 @@ struct husk_child {
 
 /*
  * Forks. Between fork and exec the child calls only async-signal-safe functions; it gets
- * `mask` as its signal mask and, unless it is negative, `output` as its standard output.
+ * `mask` as its signal mask, SIGCHLD ignored if it is to be, and, unless it is negative,
+ * `output` as its standard output.
  * Both descriptors in `child` are close-on-exec. Returns 0 or -errno.
  */
-int husk_child_start(char *const argv[], const sigset_t *mask, int output,
-		     struct husk_child *child);
+int husk_child_start(char *const argv[], const sigset_t *mask, int ignore_child_signal,
+		     int output, struct husk_child *child);
+
+/* sigaction(2): is the signal ignored? */
+int husk_signal_is_ignored(int number);
 
 /* Signal numbers that arrived on a signalfd(2): fills `info`, returns 1, 0 (none), -errno. */
 struct husk_signal {

@@ -14,9 +14,15 @@ enum PIDNamespace {
     }
 }
 
-enum Swap {
-    /// Whether a page that is not there may have been swapped out.
-    static var isInUse: Bool {
+enum HiddenPages {
+    /// Whether an anonymous page that is not resident may have content nevertheless: it is
+    /// swapped out, or kept from the CPU for a moment by NUMA balancing.
+    static var arePossible: Bool {
+        let balancing = readFile("/proc/sys/kernel/numa_balancing", limit: 16) ?? []
+        return isSwapInUse || (balancing.first.map { $0 != UInt8(ascii: "0") } ?? false)
+    }
+
+    static var isSwapInUse: Bool {
         guard let text = readFile("/proc/swaps", limit: 1 << 16) else { return true }
         return String(decoding: text, as: UTF8.self).split(separator: "\n").count > 1
     }

@@ -186,7 +186,7 @@ public struct SystemReport: Sendable {
     }
 
     private static func swap() -> Check {
-        Swap.isInUse
+        HiddenPages.isSwapInUse
             ? Check(
                 name: "swap", status: .ok,
                 detail: "in use: pages that are not resident are looked at, which costs time")

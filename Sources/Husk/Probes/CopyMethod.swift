@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 internal import CLibbpf
-internal import HuskProbes
 
 /// How the kernel side copies pages.
 public enum CopyMethod: String, Hashable, Sendable, CaseIterable {
@@ -27,11 +26,12 @@ enum DeferredFlavor: Sendable {
         }
     }
 
-    var configuration: UInt8 {
+    /// The object that knows this kfunc, as base64: a kernel that has both names makes libbpf
+    /// refuse an object that knows the other one by its older prototype.
+    var embeddedObject: StaticString {
         switch self {
-        case .none: UInt8(HUSK_DEFERRED_NONE.rawValue)
-        case .explicitProgram: UInt8(HUSK_DEFERRED_IMPL.rawValue)
-        case .implicitProgram: UInt8(HUSK_DEFERRED_IMPLICIT.rawValue)
+        case .explicitProgram: EmbeddedProbesExplicit.base64
+        case .implicitProgram, .none: EmbeddedProbes.base64
         }
     }
 

@@ -58,7 +58,7 @@ final class ProbeObject {
 
     private init(_ options: Options, flavor: DeferredFlavor) throws(HuskError) {
         method = flavor.method
-        object = try Self.open()
+        object = try Self.open(flavor.embeddedObject)
         // From here on `deinit` runs, also when this throws: everything is initialized.
         try Self.configure(object, options, flavor)
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
@@ -72,8 +72,7 @@ final class ProbeObject {
 
     // MARK: Loading
 
-    private static func open() throws(HuskError) -> OpaquePointer {
-        let text = EmbeddedProbes.base64
+    private static func open(_ text: StaticString) throws(HuskError) -> OpaquePointer {
         // Safe: a StaticString's bytes live as long as the program.
         let encoded = Data(
             bytesNoCopy: UnsafeMutableRawPointer(mutating: text.utf8Start),
@@ -103,8 +102,7 @@ final class ProbeObject {
     ) throws(HuskError) {
         var configuration = husk_config()
         configuration.pid_namespace = PIDNamespace.inodeUnlessInitial()
-        configuration.deferred = flavor.configuration
-        configuration.swap = Swap.isInUse ? 1 : 0
+        configuration.hidden_pages = HiddenPages.arePossible ? 1 : 0
         configuration.ring_size = UInt64(options.ringSize)
         configuration.stall_limit_ns = options.stallLimit
         configuration.stall_silence_ns = options.stallSilence
@@ -153,6 +151,14 @@ final class ProbeObject {
                 .system, "the kernel has no memory for the ring buffer", errno: errno,
                 hint: "choose a smaller ring", details: log)
         default:
+            let (result, _) = LibbpfLog.collecting {
+                libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_find_vma, nil)
+            }
+            if result == 0 {
+                return HuskError(
+                    .unsupportedKernel, "this kernel lacks bpf_find_vma", errno: errno,
+                    hint: "Husk needs Linux 5.17 or later")
+            }
             return HuskError(
                 .probesRefused, "the kernel refuses the probes", errno: errno,
                 hint: "please report this with the output of `husk doctor`", details: log)
@@ -169,6 +175,12 @@ final class ProbeObject {
         guard bpf_map_update_elem(descriptor(of: "targets"), &key, &value, 0) == 0 else {
             throw HuskError(.system, "cannot watch process \(pid)", errno: errno)
         }
+    }
+
+    /// Takes a process that has ended out again: its number may be given to another one.
+    func unwatch(pid: Int32) {
+        var key = UInt32(pid)
+        bpf_map_delete_elem(descriptor(of: "targets"), &key)
     }
 
     /// Attaches every program to its tracepoint.

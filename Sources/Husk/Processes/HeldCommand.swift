@@ -19,17 +19,27 @@ public final class HeldCommand: Sendable {
     ///   - arguments: the command and its arguments, as execvp(3) takes them.
     ///   - signals: whose changes to the signal mask the child is not to inherit.
     ///   - standardOutput: a descriptor to be its standard output; nil: the caller's.
-    public init(
+    public convenience init(
         _ arguments: [String], signals: SignalWatch? = nil, standardOutput: Int32? = nil
+    ) throws(HuskError) {
+        try self.init(
+            arguments.map { Array($0.utf8) }, signals: signals, standardOutput: standardOutput)
+    }
+
+    /// The same with arguments that may be no UTF-8.
+    public init(
+        _ arguments: [[UInt8]], signals: SignalWatch? = nil, standardOutput: Int32? = nil
     ) throws(HuskError) {
         guard let name = arguments.first, !name.isEmpty else {
             throw HuskError(.commandNotFound, "no command was given")
         }
-        self.name = name
+        self.name = String(decoding: name, as: UTF8.self)
         var mask = signals?.previousMask ?? SignalWatch.currentMask()
         var child = husk_child()
         let result = Self.withArgumentVector(arguments) {
-            husk_child_start($0, &mask, standardOutput ?? -1, &child)
+            husk_child_start(
+                $0, &mask, signals?.ignoredChildSignal == true ? 1 : 0, standardOutput ?? -1,
+                &child)
         }
         guard result == 0 else {
             throw HuskError(.system, "cannot start a process for \(name)", errno: -result)
@@ -101,12 +111,13 @@ public final class HeldCommand: Sendable {
     }
 
     private static func withArgumentVector<Result>(
-        _ arguments: [String],
+        _ arguments: [[UInt8]],
         _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Result
     ) -> Result {
         // Unsafe because execvp wants char **; strdup'ed so that nothing moves, and freed
         // after `body`, when the child has its own copy.
-        let vector: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        let vector: [UnsafeMutablePointer<CChar>?] =
+            arguments.map { strdup($0.map { CChar(bitPattern: $0) } + [0]) } + [nil]
         defer { vector.forEach { free($0) } }
         return vector.withUnsafeBufferPointer { body($0.baseAddress) }
     }

@@ -17,12 +17,17 @@ public final class SignalWatch: Sendable {
 
     private let source: OwnedDescriptor
     let previousMask: sigset_t
+    /// SIGCHLD was ignored, which makes the kernel throw a child's status away. It no longer
+    /// is; a command that is started gets it back.
+    let ignoredChildSignal: Bool
 
     /// Readable when a signal waits.
     public var descriptor: Int32 { source.number }
 
     public init() throws(HuskError) {
         previousMask = Self.currentMask()
+        ignoredChildSignal = husk_signal_is_ignored(SIGCHLD) != 0
+        if ignoredChildSignal { Glibc.signal(SIGCHLD, SIG_DFL) }
         var watched = sigset_t()
         sigemptyset(&watched)
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD] { sigaddset(&watched, signal) }

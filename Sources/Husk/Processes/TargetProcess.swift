@@ -4,7 +4,6 @@ internal import Glibc
 
 /// What /proc/PID/stat and /proc/PID/status tell of a process.
 struct ProcessFacts {
-    var state: Character
     var isKernelThread: Bool
     var processID: Int32
 
@@ -17,9 +16,8 @@ struct ProcessFacts {
         else { return nil }
         let fields = String(decoding: stat[(close + 1)...], as: UTF8.self)
             .split(separator: " ")
-        guard fields.count > 6, let state = fields[0].first, let flags = UInt64(fields[6])
+        guard fields.count > 6, let flags = UInt64(fields[6])
         else { return nil }
-        self.state = state
         isKernelThread = flags & Self.kernelThreadFlag != 0
         processID = pid
         if let status = readFile("/proc/\(pid)/status") {
@@ -36,11 +34,20 @@ enum TargetProcess {
     /// A pidfd: readable once the whole process has ended. A class, because arrays do not
     /// hold types that cannot be copied.
     final class Handle: Sendable {
+        let pid: Int32
         private let descriptor: OwnedDescriptor
         var number: Int32 { descriptor.number }
 
-        init(_ descriptor: consuming OwnedDescriptor) {
+        init(pid: Int32, _ descriptor: consuming OwnedDescriptor) {
+            self.pid = pid
             self.descriptor = descriptor
+        }
+
+        /// Whether every thread has ended. A process whose first thread has ended looks like a
+        /// zombie in /proc while others run.
+        var hasEnded: Bool {
+            var state = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            return poll(&state, 1, 0) == 1
         }
     }
 
@@ -73,16 +80,18 @@ enum TargetProcess {
                     .notTraceable, "process \(pid) is a kernel thread",
                     hint: "kernel threads have no memory of their own")
             }
-            guard facts.state != "Z", facts.state != "X" else {
-                throw HuskError(
-                    .notTraceable, "process \(pid) has ended already (zombie)",
-                    hint: "its memory is gone; it waits for its parent to take note")
-            }
         }
         let opened = husk_pidfd_open(pid)
         guard opened != -ESRCH else {
             throw HuskError(.noSuchProcess, "process \(pid) has just ended")
         }
-        return Handle(try OwnedDescriptor(resultOf: opened, "pidfd_open of process \(pid)"))
+        let handle = Handle(
+            pid: pid, try OwnedDescriptor(resultOf: opened, "pidfd_open of process \(pid)"))
+        guard !handle.hasEnded else {
+            throw HuskError(
+                .notTraceable, "process \(pid) has ended already (zombie)",
+                hint: "its memory is gone; it waits for its parent to take note")
+        }
+        return handle
     }
 }

@@ -15,13 +15,15 @@ struct EventBuilder {
         var transition: Transition
         /// Pages that the kernel side could not read and Husk could, from outside.
         var readFromOutside: UInt64 = 0
+        /// Those of them that do not exist at all.
+        var foundUntouched: UInt64 = 0
     }
 
     private var open: [Transition.ID: OpenTransition] = [:]
     private var generations = Generations()
     private var ledger = SequenceLedger()
     private let files = BackingFileReader()
-    private let mayBeSwapped = Swap.isInUse
+    private let mayBeSwapped = HiddenPages.isSwapInUse
     private(set) var recordCount: UInt64 = 0
 
     /// A range without bytes becomes one event per page; beyond this many it becomes a loss.
@@ -137,10 +139,27 @@ struct EventBuilder {
 
     /// A page without bytes. If it was only not resident, it is tried from outside.
     private mutating func takeUnreadable(at address: UInt64, _ record: husk_page_range) {
+        let pid = Int32(bitPattern: record.header.pid)
         var body = Page.Body.unreadable(.fault, errno: Int32(bitPattern: record.error))
-        if record.cause == HUSK_CAUSE_NOT_RESIDENT.rawValue {
+        switch record.cause {
+        case HUSK_CAUSE_USERFAULTFD.rawValue:
+            body = .unreadable(.userfaultfd, errno: 0)
+        case HUSK_CAUSE_PROTECTED.rawValue:
+            switch MemoryReader.readProtectedPage(of: pid, at: address, size: Int(HUSK_PAGE_SIZE)) {
+            case .success(let content):
+                // A page that does not exist has nothing to say.
+                guard let content else { return noteUntouched(record.header) }
+                body = .content(PageContent(content), reader: .procMem)
+                open[Transition.ID(rawValue: record.header.transition)]?.readFromOutside += 1
+            case .failure(let failure):
+                body = .unreadable(.protected, errno: failure.rawValue)
+            }
+        case HUSK_CAUSE_NOT_RESIDENT.rawValue:
+            if isAnonymous(record.header), MemoryReader.isPopulated(pid, address) == false {
+                return noteUntouched(record.header)
+            }
             switch MemoryReader.readPage(
-                of: Int32(bitPattern: record.header.pid), at: address, size: Int(HUSK_PAGE_SIZE))
+                of: pid, at: address, size: Int(HUSK_PAGE_SIZE))
             {
             case .success(let content):
                 body = .content(PageContent(content), reader: .processVMRead)
@@ -150,8 +169,22 @@ struct EventBuilder {
                     readFromFile(address, Transition.ID(rawValue: record.header.transition))
                     ?? .unreadable(.notResident, errno: failure.rawValue)
             }
+        default:
+            break
         }
         emitPage(at: address, record.header, body)
+    }
+
+    private func isAnonymous(_ header: husk_header) -> Bool {
+        switch open[Transition.ID(rawValue: header.transition)]?.transition.backing {
+        case .anonymous, .heap, .stack, .unknown: true
+        default: false
+        }
+    }
+
+    /// A page without bytes turns out not to exist.
+    private mutating func noteUntouched(_ header: husk_header) {
+        open[Transition.ID(rawValue: header.transition)]?.foundUntouched += 1
     }
 
     /// The last resort, for a process that has ended meanwhile.
@@ -193,15 +226,16 @@ struct EventBuilder {
 
     private mutating func take(_ record: husk_transition_end) {
         let id = Transition.ID(rawValue: record.header.transition)
-        let rescued = open.removeValue(forKey: id)?.readFromOutside ?? 0
+        let known = open.removeValue(forKey: id)
+        let (rescued, untouched) = (known?.readFromOutside ?? 0, known?.foundUntouched ?? 0)
         emit(
             .transitionEnd(
                 TransitionEnd(
                     transition: id, number: number(of: record.header),
                     task: task(of: record.header),
                     time: clock.timestamp(record.header.time_ns),
-                    captured: record.captured &+ rescued, untouched: record.untouched,
-                    unreadable: record.unreadable &- min(rescued, record.unreadable),
+                    captured: record.captured &+ rescued, untouched: record.untouched &+ untouched,
+                    unreadable: record.unreadable &- min(rescued &+ untouched, record.unreadable),
                     lost: record.lost, stalledNanoseconds: record.stalled_ns)))
     }
 
@@ -221,8 +255,7 @@ struct EventBuilder {
         if missing > 0 {
             emit(.loss(Loss(cause: .missingRecord, time: clock.now(), count: missing)))
         }
-        for item in open.values.sorted(by: { $0.transition.time < $1.transition.time })
-        where missing == 0 {
+        for item in open.values.sorted(by: { $0.transition.time < $1.transition.time }) {
             // Its thread was still copying when the trace ended.
             emit(
                 .loss(
@@ -267,7 +300,13 @@ struct EventBuilder {
     }
 
     private func backing(of record: husk_transition) -> Backing {
+        if record.flags & UInt32(HUSK_TRANSITION_UNSEEN) != 0,
+            record.backing != HUSK_BACKING_ANONYMOUS.rawValue
+        {
+            return .unknown
+        }
         switch record.backing {
+        case HUSK_BACKING_SPECIAL.rawValue: return .special
         case HUSK_BACKING_ANONYMOUS.rawValue: return .anonymous
         case HUSK_BACKING_HEAP.rawValue: return .heap
         case HUSK_BACKING_STACK.rawValue: return .stack

@@ -11,33 +11,37 @@ public struct EventSequence: AsyncSequence, Sendable {
     public typealias Failure = Never
 
     let stream: AsyncStream<Event>
+    /// What was dropped and has not been told yet, when the stream is at its end.
+    let lastLoss: @Sendable () -> Loss?
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var base: AsyncStream<Event>.AsyncIterator
+        let lastLoss: @Sendable () -> Loss?
 
         public mutating func next() async -> Event? {
-            await base.next()
+            await next(isolation: nil)
         }
 
         public mutating func next(isolation actor: isolated (any Actor)?) async -> Event? {
-            await base.next(isolation: actor)
+            if let event = await base.next(isolation: actor) { return event }
+            return lastLoss().map(Event.loss)
         }
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(base: stream.makeAsyncIterator())
+        AsyncIterator(base: stream.makeAsyncIterator(), lastLoss: lastLoss)
     }
 }
 
 /// The writing end: bounded, and honest about what it had to drop.
 struct EventChannel: Sendable {
-    let sequence: EventSequence
+    let stream: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
 
     init(limit: Int) {
         let (stream, continuation) = AsyncStream.makeStream(
             of: Event.self, bufferingPolicy: .bufferingOldest(limit))
-        sequence = EventSequence(stream: stream)
+        self.stream = stream
         self.continuation = continuation
     }
 

@@ -109,6 +109,7 @@ final class RingThread: @unchecked Sendable {
             for index in 2..<descriptors.count where descriptors[index].revents != 0 {
                 descriptors[index].fd = -1  // poll(2) skips it from now on
                 descriptors[index].revents = 0
+                probes.unwatch(pid: targets[index - 2].pid)
                 living -= 1
             }
             if living == 0 { return }
@@ -121,12 +122,12 @@ final class RingThread: @unchecked Sendable {
         while true {
             while ring_buffer__consume(ring) > 0 {}
             let given = probes.counter(HUSK_COUNTER_SEQUENCE)
-            let isWhole =
-                !context.builder.hasOpenTransitions
-                && context.builder.missingRecords(given: given) == 0
             // Records that found no room never come.
             let neverSent = probes.counter(HUSK_COUNTER_UNSENT).reduce(0, +)
-            if isWhole || neverSent > 0 || Self.monotonicNow() > deadline { return }
+            let isWhole =
+                !context.builder.hasOpenTransitions
+                && context.builder.missingRecords(given: given) <= neverSent
+            if isWhole || Self.monotonicNow() > deadline { return }
             usleep(1000)
         }
     }

@@ -50,7 +50,11 @@ public final class Tracer: Sendable {
     ///
     /// Bounded by ``Configuration/eventBufferLimit``: a consumer that is too slow is told
     /// how much it has missed by a ``Loss`` with the cause `consumerTooSlow`.
-    public var events: EventSequence { collector.channel.sequence }
+    public var events: EventSequence {
+        EventSequence(
+            stream: collector.channel.stream,
+            lastLoss: { [collector] in collector.takeDropped() })
+    }
 
     /// How pages are copied; nil before ``start()``.
     public var copyMethod: CopyMethod? { method.withLock { $0 } }
@@ -186,17 +190,21 @@ final class EventCollector: Sendable {
 
     private func send(_ event: Event) {
         guard hasChannel else { return }
-        let dropped = kept.withLock { $0.dropped }
-        if dropped > 0 {
-            let loss = Loss(
-                cause: .consumerTooSlow, time: WallClock().now(), count: dropped)
-            guard channel.send(.loss(loss)) else {
-                kept.withLock { $0.dropped += 1 }
-                return
-            }
-            kept.withLock { $0.dropped = 0 }
+        if let loss = takeDropped(), !channel.send(.loss(loss)) {
+            kept.withLock { $0.dropped += loss.count + 1 }
+            return
         }
         if !channel.send(event) { kept.withLock { $0.dropped += 1 } }
+    }
+
+    /// What has been dropped since the last time, if anything.
+    func takeDropped() -> Loss? {
+        let dropped = kept.withLock { kept in
+            defer { kept.dropped = 0 }
+            return kept.dropped
+        }
+        return dropped == 0
+            ? nil : Loss(cause: .consumerTooSlow, time: WallClock().now(), count: dropped)
     }
 
     func finish() {

@@ -9,8 +9,8 @@ extension Tracer {
         public var ringSize = 64 << 20
         /// How pages are copied; nil: the best way that this kernel takes.
         public var copyMethod: CopyMethod?
-        /// How long one transition may hold its thread until the ring has room, in all. Then
-        /// the rest of its pages is lost, and recorded as such. Only with
+        /// How long a thread may be held until the ring has room. Then the rest of its pages is
+        /// lost, and recorded as such. Only with
         /// ``CopyMethod/taskWork``.
         public var stallLimit: Duration = .seconds(10)
         /// The same for a ring from which nothing is read at all: Husk hangs or is dead.
@@ -44,11 +44,13 @@ extension Tracer {
 }
 
 extension Duration {
-    /// Whole nanoseconds; 0 for negative ones, the maximum for those beyond 584 years.
+    /// Whole nanoseconds; 0 for negative ones, a century for longer ones: the kernel side
+    /// adds it to the time of day since boot.
     var nanosecondsClamped: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product &+ UInt64(attoseconds / 1_000_000_000)
+        let century: UInt64 = 3_155_760_000_000_000_000
+        return overflow ? century : min(product &+ UInt64(attoseconds / 1_000_000_000), century)
     }
 }

@@ -12,20 +12,22 @@
 #ifndef HUSK_DEFERRED_H
 #define HUSK_DEFERRED_H
 
+#define DYING_LIMIT_NS 100000000ULL /* a thread that has been killed may still copy */
+
 static int on_walk(struct bpf_map *map, void *key, void *value);
 static int on_walk_again(struct bpf_map *map, void *key, void *value);
 
-/* The two kfuncs differ in name and arguments; the verifier keeps the one that is there. */
+#ifdef HUSK_TASK_WORK_IMPL
 #define schedule_resume(work, map, callback)                                                    \
-	(config.deferred == HUSK_DEFERRED_IMPL                                                  \
-		 ? bpf_task_work_schedule_resume_impl(bpf_get_current_task_btf(), work, map,   \
-						      callback, 0)                              \
-		 : bpf_task_work_schedule_resume(bpf_get_current_task_btf(), work, map,        \
-						 callback))
+	bpf_task_work_schedule_resume_impl(bpf_get_current_task_btf(), work, map, callback, 0)
+#else
+#define schedule_resume(work, map, callback)                                                    \
+	bpf_task_work_schedule_resume(bpf_get_current_task_btf(), work, map, callback)
+#endif
 
 static __always_inline bool schedule_again(void)
 {
-	__u32 key = thread_key();
+	__u64 key = thread_key();
 	struct continuation *continuation = bpf_map_lookup_elem(&continuations, &key);
 
 	if (!continuation) {
@@ -35,6 +37,9 @@ static __always_inline bool schedule_again(void)
 	return continuation &&
 	       !schedule_resume(&continuation->work, &continuations, on_walk_again);
 }
+
+/* Where the consumer stood when it was found silent: until it moves, no one waits again. */
+__u64 silent_consumer = ~0ULL;
 
 /* Sets give_up when the thread has waited long enough for room in the ring. */
 static __always_inline void judge_stall(struct thread *thread)
@@ -51,8 +56,10 @@ static __always_inline void judge_stall(struct thread *thread)
 		thread->stall_consumer = consumer;
 		thread->stall_progress_ns = now;
 	}
-	if (now - thread->stall_start_ns >= config.stall_limit_ns ||
-	    now - thread->stall_progress_ns >= config.stall_silence_ns || current_is_dying())
+	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
+		silent_consumer = consumer;
+	if (consumer == silent_consumer || current_is_dying() ||
+	    now - thread->stall_start_ns >= config.stall_limit_ns)
 		thread->give_up = 1;
 }
 
@@ -67,12 +74,25 @@ static __always_inline void end_stall(struct thread *thread)
 static __always_inline bool walk_share(struct thread *thread)
 {
 	struct thread *context = thread;
+	__u64 now;
 
 	if (thread->phase != PHASE_WALKING)
 		return false;
 	thread->stalled = 0;
-	if (bpf_ktime_get_ns() > thread->deadline_ns)
+	now = bpf_ktime_get_ns();
+	if (!thread->dying && current_is_dying()) {
+		/* Enough for most regions, not long enough to be felt as hanging. */
+		thread->dying = 1;
+		if (thread->deadline_ns > now + DYING_LIMIT_NS)
+			thread->deadline_ns = now + DYING_LIMIT_NS;
+	}
+	if (now > thread->deadline_ns)
 		thread->out_of_time = thread->give_up = 1;
+	if (thread->region.open && !check_region(thread, &context)) {
+		thread->stalled = 1;
+		judge_stall(thread);
+		return true;
+	}
 	bpf_loop(STEPS_PER_SHARE, walk_step_sleeping, &context, 0);
 	if (thread->stalled)
 		judge_stall(thread);
@@ -93,7 +113,7 @@ static int on_walk(struct bpf_map *map, void *key, void *value)
 
 static int on_walk_again(struct bpf_map *map, void *key, void *value)
 {
-	__u32 id = thread_key();
+	__u64 id = thread_key();
 	struct thread *thread = bpf_map_lookup_elem(&threads, &id);
 
 	if (!thread)

@@ -44,10 +44,11 @@ static __always_inline __u32 current_tid(void)
 	return number_in_tracer_namespace(BPF_CORE_READ(task, thread_pid));
 }
 
-/* The key of `threads`: unique on the machine while the thread lives. */
-static __always_inline __u32 thread_key(void)
+/* The key of `threads`: the thread itself. Its ID would change when it executes a program
+ * and is not the process's first (de_thread() in fs/exec.c). */
+static __always_inline __u64 thread_key(void)
 {
-	return bpf_get_current_pid_tgid();
+	return bpf_get_current_task();
 }
 
 static __always_inline bool current_is_target(void)

@@ -11,6 +11,10 @@
 
 #define VM_SHARED 0x00000008UL
 #define VM_GROWSDOWN 0x00000100UL
+/* x86: the protection key of a region (arch/x86, VM_PKEY_SHIFT). */
+#define VM_PKEY_SHIFT 32
+#define VM_PKEY_MASK 15
+#define PROT_GROWSDOWN 0x01000000
 #define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
@@ -59,8 +63,17 @@ struct inode {
 	struct super_block *i_sb;
 };
 
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
 struct address_space {
-	unsigned long nrpages;
+	struct xarray i_pages;
 };
 
 struct qstr {
@@ -95,6 +108,12 @@ struct mount {
 };
 
 struct anon_vma;
+struct vm_operations_struct;
+struct userfaultfd_ctx;
+
+struct vm_userfaultfd_ctx {
+	struct userfaultfd_ctx *ctx;
+};
 
 struct mm_struct {
 	unsigned long start_brk, brk, start_stack;
@@ -106,7 +125,9 @@ struct vm_area_struct {
 	unsigned long vm_pgoff;
 	struct mm_struct *vm_mm;
 	struct anon_vma *anon_vma;
+	struct vm_operations_struct *vm_ops;
 	struct file *vm_file;
+	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
 };
 
 struct task_struct {
@@ -137,16 +158,20 @@ struct bpf_task_work {
 typedef int (*bpf_task_work_callback_t)(struct bpf_map *map, void *key, void *value);
 
 /*
- * kernel/bpf/helpers.c. One kfunc, two prototypes: 6.18 and 6.19 take the program
- * as a fifth argument, from 7.0 on the verifier passes it. Weak: absent on older
- * kernels, where husk_config.deferred keeps the calls out of the program.
+ * kernel/bpf/helpers.c. One kfunc, two prototypes: 6.18 and 6.19 take the program as a fifth
+ * argument, from 7.0 on the verifier passes it. The object is compiled once for each: 7.x has
+ * both names, and libbpf refuses an object that knows one of them by another prototype. Weak:
+ * absent on older kernels, where the programs that call it are not loaded.
  */
+#ifdef HUSK_TASK_WORK_IMPL
 extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work,
 					      void *map__map, bpf_task_work_callback_t callback,
 					      void *aux__prog) __ksym __weak;
+#else
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work,
 					 void *map__map,
 					 bpf_task_work_callback_t callback) __ksym __weak;
+#endif
 
 /* Arguments of the syscall tracepoints (events/syscalls/sys_enter_mmap/format). */
 struct syscall_enter {

@@ -18,6 +18,7 @@
 #include "identity.h"
 #include "records.h"
 #include "regions.h"
+#include "page_cache.h"
 #include "walk.h"
 #include "deferred.h"
 
@@ -27,13 +28,22 @@ char LICENSE[] SEC("license") = "GPL";
 
 static __always_inline struct thread *thread_state(void)
 {
-	__u32 key = thread_key();
+	__u64 key = thread_key();
 	struct thread *thread = bpf_map_lookup_elem(&threads, &key);
 
 	if (thread)
 		return thread;
 	bpf_map_update_elem(&threads, &key, zero_thread, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&threads, &key);
+}
+
+static __always_inline bool asks_for_execution(__u32 requested)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (requested & HUSK_PROTECTION_EXECUTE)
+		return true;
+	return (requested & HUSK_PROTECTION_READ) && (task->personality & READ_IMPLIES_EXEC);
 }
 
 static __always_inline struct thread *begin_call(__u32 call, __u64 address, __u64 length,
@@ -46,7 +56,8 @@ static __always_inline struct thread *begin_call(__u32 call, __u64 address, __u6
 		return 0;
 	thread = thread_state();
 	if (!thread) {
-		send_loss(address, length, HUSK_CAUSE_NO_STATE);
+		if (requested & HUSK_PROTECTION_EXECUTE)
+			send_loss(address, length, HUSK_CAUSE_NO_STATE);
 		return 0;
 	}
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -56,6 +67,10 @@ static __always_inline struct thread *begin_call(__u32 call, __u64 address, __u6
 	thread->length = length;
 	thread->call_flags = flags;
 	thread->requested = requested & 7;
+	thread->asks = asks_for_execution(requested);
+	thread->changes_only = 0;
+	thread->grows_down = !!(requested & PROT_GROWSDOWN);
+	thread->low = 0;
 	thread->instruction_pointer = regs->ip;
 	thread->stack_pointer = regs->sp;
 	thread->prior_count = 0;
@@ -103,7 +118,7 @@ int on_munmap_enter(struct syscall_enter *context)
 static __always_inline struct thread *end_call(__u32 call, long result)
 {
 	struct thread *thread;
-	__u32 key;
+	__u64 key;
 
 	if (!current_is_target())
 		return 0;
@@ -117,6 +132,8 @@ static __always_inline struct thread *end_call(__u32 call, long result)
 	thread->tries = 0;
 	thread->give_up = 0;
 	thread->out_of_time = 0;
+	thread->dying = 0;
+	thread->in_hole = 0;
 	thread->stall_start_ns = 0;
 	thread->region.open = 0;
 	thread->ticket.held = 0;
@@ -124,17 +141,7 @@ static __always_inline struct thread *end_call(__u32 call, long result)
 	return thread;
 }
 
-static __always_inline bool asks_for_execution(const struct thread *thread)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (thread->requested & HUSK_PROTECTION_EXECUTE)
-		return true;
-	return (thread->requested & HUSK_PROTECTION_READ) &&
-	       (task->personality & READ_IMPLIES_EXEC);
-}
-
-/* A call that failed changed nothing; that it was tried is worth knowing. */
+/* That a call was tried and failed is worth knowing. */
 static __always_inline void tell_attempt(struct thread *thread)
 {
 	thread->deferred = 0;
@@ -142,19 +149,20 @@ static __always_inline void tell_attempt(struct thread *thread)
 		return;
 	forget_region(&thread->region);
 	set_range(thread, thread->address, thread->length);
-	send_transition(thread, thread->end,
+	send_transition(thread, thread->next, thread->end,
 			thread->prior_count ? thread->prior[0].protection : 0, 0);
 }
 
 static __always_inline void tell_changes(struct thread *thread, const bool may_defer)
 {
-	bool executable = asks_for_execution(thread);
+	bool matters = thread->asks || thread->prior_executable ||
+		       (thread->prior_incomplete && thread->call == HUSK_CALL_MPROTECT);
 
-	if (!executable && !thread->prior_executable && !thread->prior_incomplete)
+	if (!matters)
 		return;
 	thread->phase = PHASE_WALKING;
 	/* Only pages to copy make it worth the trouble. */
-	if (may_defer && executable && walk_deferred(thread))
+	if (may_defer && thread->asks && walk_deferred(thread))
 		return;
 	walk_at_once(thread);
 }
@@ -180,11 +188,16 @@ static __always_inline int mprotect_exit(long result, const bool may_defer)
 
 	if (!thread)
 		return 0;
-	if (result) {
+	if (result)
 		tell_attempt(thread);
+	/* mprotect goes region by region: what lies before a hole (ENOMEM) or before a region
+	 * that may not be changed (EACCES) has been changed when it fails. */
+	thread->changes_only = result != 0;
+	if (result && result != -ENOMEM && result != -EACCES)
 		return 0;
-	}
 	set_range(thread, thread->address, thread->length);
+	if (thread->low && thread->low < thread->next)
+		thread->next = thread->low;
 	tell_changes(thread, may_defer);
 	return 0;
 }
@@ -225,7 +238,7 @@ int on_munmap_exit(struct syscall_exit *context)
 
 	if (!thread || context->result)
 		return 0;
-	if (!thread->prior_executable && !thread->prior_incomplete)
+	if (!thread->prior_executable)
 		return 0;
 	thread->deferred = 0;
 	set_range(thread, thread->address, thread->length);
@@ -241,7 +254,7 @@ int on_thread_exit(void *context)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct husk_process_exit *record;
 	struct ticket ticket = {};
-	__u32 key = thread_key();
+	__u64 key = thread_key();
 	__u32 pid;
 
 	if (!current_is_target())

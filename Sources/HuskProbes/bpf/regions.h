@@ -33,9 +33,13 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	__u32 protection = protection_of(vma->vm_flags);
 	__u32 index = thread->prior_count;
 
+	if (thread->grows_down && !thread->low)
+		thread->low = vma->vm_start;
 	thread->next = vma->vm_end;
-	/* What munmap and MAP_FIXED take away matters only if it was executable. */
-	if (thread->call != HUSK_CALL_MPROTECT && !(protection & HUSK_PROTECTION_EXECUTE))
+	/* What a call takes away that does not ask for execution matters only if it was
+	 * executable. */
+	if (thread->call != HUSK_CALL_MPROTECT && !thread->asks &&
+	    !(protection & HUSK_PROTECTION_EXECUTE))
 		return 0;
 	if (protection & HUSK_PROTECTION_EXECUTE)
 		thread->prior_executable = 1;
@@ -74,10 +78,6 @@ static __always_inline void note_prior_regions(struct thread *thread)
 {
 	struct thread *context = thread;
 
-	thread->prior_count = 0;
-	thread->prior_index = 0;
-	thread->prior_incomplete = 0;
-	thread->prior_executable = 0;
 	thread->tries = 0;
 	set_range(thread, thread->address, thread->length);
 	bpf_loop(MAX_REGIONS, note_prior_step, &context, 0);
@@ -123,8 +123,9 @@ static __always_inline void forget_region(struct region *region)
 	region->file_offset = 0;
 	region->device = 0;
 	region->link_count = 0;
-	region->may_fault = 0;
+	region->absent = ABSENT_UNTOUCHED;
 	region->path_size = 0;
+	region->mapping = 0;
 }
 
 /* Appends one component to the region's path. False: no room. */
@@ -172,7 +173,8 @@ static __always_inline void describe_path(struct region *region, struct file *fi
 	region->flags |= HUSK_TRANSITION_PATH_CUT;
 }
 
-static __always_inline void describe_file(struct region *region, struct file *file)
+static __always_inline void describe_file(struct region *region, struct vm_area_struct *vma,
+					  struct file *file)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
@@ -180,17 +182,20 @@ static __always_inline void describe_file(struct region *region, struct file *fi
 	region->inode = inode->i_ino;
 	region->link_count = inode->i_nlink;
 	region->device = inode->i_sb->s_dev;
+	region->file_offset = vma->vm_pgoff * HUSK_PAGE_SIZE + (region->start - vma->vm_start);
+	region->populated = 1;
 	/* alloc_file_pseudo() gives memfds, SysV segments and shared anonymous memory a
 	 * dentry that is its own parent; a file in a folder can never look like that. */
 	if (dentry->d_parent == dentry) {
 		region->backing = HUSK_BACKING_KERNEL;
+		region->absent = ABSENT_ASK_CACHE;
+		region->mapping = (__u64)file->f_mapping;
 		add_component(region, dentry);
 	} else {
 		region->backing = HUSK_BACKING_FILE;
+		region->absent = ABSENT_FAULT;
 		describe_path(region, file);
 	}
-	region->populated = region->backing == HUSK_BACKING_FILE || file->f_mapping->nrpages;
-	region->may_fault = 1;
 }
 
 static __always_inline void describe_anonymous(struct region *region, struct vm_area_struct *vma)
@@ -206,7 +211,7 @@ static __always_inline void describe_anonymous(struct region *region, struct vm_
 	/* The first write to a private mapping gives it an anon_vma (mm/rmap.c). Without
 	 * one not a single page exists, whatever the region's size. */
 	region->populated = vma->anon_vma != 0;
-	region->may_fault = config.swap;
+	region->absent = config.hidden_pages ? ABSENT_HIDDEN : ABSENT_UNTOUCHED;
 }
 
 static long describe_region(struct task_struct *task, struct vm_area_struct *vma,
@@ -221,13 +226,29 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	region->protection = protection_of(vma->vm_flags);
 	forget_region(region);
 	region->flags = vma->vm_flags & VM_SHARED ? HUSK_TRANSITION_SHARED : 0;
-	if (file) {
-		describe_file(region, file);
-		region->file_offset = (vma->vm_pgoff * HUSK_PAGE_SIZE) +
-				      (region->start - vma->vm_start);
-	} else {
+	if (!vma->vm_ops) {
+		/* As the kernel's vma_is_anonymous(): a private mapping of /dev/zero too. */
 		describe_anonymous(region, vma);
+	} else if (file) {
+		describe_file(region, vma, file);
+	} else {
+		region->backing = HUSK_BACKING_SPECIAL;
+		region->populated = 1;
+		region->absent = ABSENT_FAULT;
 	}
+	if ((vma->vm_flags >> VM_PKEY_SHIFT) & VM_PKEY_MASK)
+		region->absent = ABSENT_PROTECTED;
+	else if (region->absent == ABSENT_ASK_CACHE &&
+		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
+		region->absent = ABSENT_USERFAULT;
+	return 0;
+}
+
+/* Is the region that is being copied still there? */
+static long note_still_executable(struct task_struct *task, struct vm_area_struct *vma,
+				  struct thread **context)
+{
+	(*context)->still_executable = !!(vma->vm_flags & HUSK_PROTECTION_EXECUTE);
 	return 0;
 }
 
@@ -247,7 +268,9 @@ static __always_inline void describe_unseen(struct thread *thread, __u32 prior_b
 	else
 		is_file = prior_backing == HUSK_BACKING_FILE;
 	region->backing = is_file ? HUSK_BACKING_FILE : prior_backing;
-	region->may_fault = is_file || config.swap;
+	region->absent = is_file		 ? ABSENT_FAULT
+			 : config.hidden_pages ? ABSENT_HIDDEN
+					       : ABSENT_UNTOUCHED;
 }
 
 #endif /* HUSK_REGIONS_H */

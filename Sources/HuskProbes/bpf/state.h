@@ -39,6 +39,16 @@ struct prior {
 	__u32 backing; /* ANONYMOUS or FILE: enough to know what a missing page means */
 };
 
+/* What it means when a page of the region is not resident. */
+enum absent {
+	ABSENT_UNTOUCHED = 0, /* it does not exist */
+	ABSENT_FAULT = 1,     /* it is in the file */
+	ABSENT_HIDDEN = 2,    /* anonymous: it may be swapped out */
+	ABSENT_ASK_CACHE = 3, /* memfd, shared memory: it may be in the page cache */
+	ABSENT_USERFAULT = 4, /* the same, but it must not be asked for */
+	ABSENT_PROTECTED = 5, /* or a protection key keeps this thread from reading it */
+};
+
 /* The region that is being looked at. */
 struct region {
 	__u64 start, end;
@@ -50,8 +60,9 @@ struct region {
 	__u32 device, link_count;
 	__u8 open;     /* its transition has been sent, its pages have not all been */
 	__u8 populated; /* false: no page of it can exist */
-	__u8 may_fault; /* a page that is not resident may have content nevertheless */
+	__u8 absent;    /* enum absent */
 	__u8 padding[5];
+	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
 	__u32 path_size;
 	__u32 path_padding;
 	char path[HUSK_PATH_SIZE];
@@ -82,13 +93,17 @@ struct thread {
 	__u32 phase;
 	__u32 call; /* enum husk_call */
 	__u64 address, length, call_flags;
+	__u64 low; /* with PROT_GROWSDOWN: where the region began */
 	__u32 requested;
 	__u32 prior_count;
 	__u8 prior_incomplete; /* more regions than `prior` holds, or the lock was taken */
 	__u8 prior_executable; /* one of them was executable */
 	__u8 deferred;         /* walking in a callback: may sleep, may wait */
 	__u8 give_up;          /* waited long enough: record losses from now on */
-	__u32 prior_index;
+	__u8 asks;            /* the call asked for execution, personality(2) included */
+	__u8 changes_only;    /* it failed: tell only what it has changed all the same */
+	__u8 grows_down;      /* PROT_GROWSDOWN: the range begins where the region does */
+	__u8 dying;
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;
@@ -104,6 +119,12 @@ struct thread {
 	__u8 out_of_time; /* the rest of the pages is given up */
 	__u8 padding[2];
 	__u64 stall_start_ns, stall_progress_ns, stall_consumer;
+	__u64 hole_start; /* of the pages before `next` that are not mapped any more */
+	__u8 in_hole;
+	__u8 still_executable;
+	__u8 hole_padding[6];
+	/* Up to here the open region was seen to be there still, with so many untouched. */
+	__u64 checked, checked_untouched;
 
 	/* Counts of the open region, for its TRANSITION_END. */
 	__u64 captured, untouched, unreadable, lost, stalled_ns;
@@ -122,7 +143,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_THREADS);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
-	__type(key, __u32);
+	__type(key, __u64); /* task_struct: a thread that executes a program changes its ID */
 	__type(value, struct thread);
 } threads SEC(".maps");
 
@@ -135,7 +156,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_THREADS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
+	__type(key, __u64);
 	__type(value, struct continuation);
 } continuations SEC(".maps");
 

@@ -19,6 +19,13 @@ enum step {
 	STEP_STOP = 1,
 };
 
+/* No room in the ring: come again. */
+static __always_inline enum step stall(struct thread *thread)
+{
+	thread->stalled = 1;
+	return STEP_STOP;
+}
+
 /* ---- pages without bytes: runs of them become one record ------------------------------ */
 
 /* False: no room for the record, the run is still pending. */
@@ -46,10 +53,8 @@ static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, _
 		    thread->gap_cause == cause && thread->gap_error == error;
 
 	if (!same) {
-		if (!flush_gap(thread)) {
-			thread->stalled = 1;
-			return STEP_STOP;
-		}
+		if (!flush_gap(thread))
+			return stall(thread);
 		thread->gap_start = thread->next;
 		thread->gap_kind = kind;
 		thread->gap_cause = cause;
@@ -67,10 +72,8 @@ static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, _
 /* No room for a page: wait if that is possible, else record the loss. */
 static __always_inline enum step page_finds_no_room(struct thread *thread)
 {
-	if (thread->deferred && !thread->give_up) {
-		thread->stalled = 1;
-		return STEP_STOP;
-	}
+	if (thread->deferred && !thread->give_up)
+		return stall(thread);
 	return extend_gap(thread, HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
 }
 
@@ -84,6 +87,35 @@ static __always_inline bool scratch_is_zero(const struct thread *thread)
 	for (int i = 0; i < HUSK_PAGE_SIZE / 8; i++)
 		any |= words[i];
 	return !any;
+}
+
+enum missing {
+	MISSING_UNTOUCHED,
+	MISSING_FAULT,
+	MISSING_USERFAULT,
+	MISSING_PROTECTED,
+};
+
+/* What to make of a page that is not resident. */
+static __noinline enum missing missing_page(struct thread *thread)
+{
+	const struct region *region = &thread->region;
+	__u64 index = (region->file_offset + (thread->next - region->start)) / HUSK_PAGE_SIZE;
+
+	switch (region->absent) {
+	case ABSENT_FAULT:
+	case ABSENT_HIDDEN:
+		return MISSING_FAULT;
+	case ABSENT_PROTECTED:
+		return MISSING_PROTECTED;
+	case ABSENT_ASK_CACHE:
+		return page_cache_has(region->mapping, index) ? MISSING_FAULT : MISSING_UNTOUCHED;
+	case ABSENT_USERFAULT:
+		return page_cache_has(region->mapping, index) ? MISSING_USERFAULT
+							      : MISSING_UNTOUCHED;
+	default:
+		return MISSING_UNTOUCHED;
+	}
 }
 
 /*
@@ -107,10 +139,17 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	/* Asked first, because a record that is given back still uses up the ring. */
 	resident = !bpf_probe_read_user(&word, sizeof(word), source);
 	if (!resident) {
-		if (!thread->region.may_fault) {
+		switch (missing_page(thread)) {
+		case MISSING_UNTOUCHED:
 			thread->untouched++;
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
+		case MISSING_USERFAULT:
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0);
+		case MISSING_PROTECTED:
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0);
+		case MISSING_FAULT:
+			break;
 		}
 		if (!may_sleep)
 			return extend_gap(thread, HUSK_RECORD_UNREADABLE,
@@ -120,9 +159,9 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
 		if (error)
 			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error);
-		/* Anonymous memory is asked only because there is swap. A page of zeros was
-		 * made by the asking, and costs the target no memory (the zero page). */
-		if (!thread->region.inode && scratch_is_zero(thread)) {
+		/* A page of zeros was made by the asking, and costs the target no memory (it is
+		 * the zero page). */
+		if (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread)) {
 			thread->untouched++;
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
@@ -132,10 +171,8 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	 * get one such record for each page. */
 	if (!ring_has_room_for_pages())
 		return page_finds_no_room(thread);
-	if (!flush_gap(thread)) {
-		thread->stalled = 1;
-		return STEP_STOP;
-	}
+	if (!flush_gap(thread))
+		return stall(thread);
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
@@ -172,11 +209,12 @@ static __always_inline void clear_counts(struct thread *thread)
 	thread->unreadable = 0;
 	thread->lost = 0;
 	thread->stalled_ns = 0;
+	thread->checked_untouched = 0;
 }
 
-/* False: no room. */
-static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 previous,
-				       __u32 effective)
+/* Tells the transition of [start, end). False: no room. */
+static __noinline bool send_transition(struct thread *thread, __u64 start, __u64 end,
+				       __u32 previous, __u32 effective)
 {
 	struct region *region = &thread->region;
 	struct husk_transition *record;
@@ -194,8 +232,8 @@ static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 p
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
 		    region->id);
 	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
-	record->start = thread->next;
-	record->length = end - thread->next;
+	record->start = start;
+	record->length = end - start;
 	record->call_address = thread->address;
 	record->call_length = thread->length;
 	record->call_flags = thread->call_flags;
@@ -220,12 +258,42 @@ static __noinline bool send_transition(struct thread *thread, __u64 end, __u32 p
 	return true;
 }
 
+/*
+ * [start, end) was executable for a moment, and another thread has taken it away, or its X,
+ * before its pages could be copied.
+ */
+static __always_inline enum step tell_vanished(struct thread *thread, __u64 start, __u64 end,
+					       __u32 previous)
+{
+	thread->region.flags |= HUSK_TRANSITION_VANISHED;
+	if (!send_transition(thread, start, end, previous, thread->requested))
+		return stall(thread);
+	send_loss(start, end - start, HUSK_CAUSE_VANISHED);
+	return STEP_ON;
+}
+
+/* The pages from hole_start up to `next` are not mapped any more. */
+static __noinline enum step tell_hole(struct thread *thread)
+{
+	__u64 end = thread->next;
+	__u32 previous, backing;
+
+	if (thread->asks && !thread->changes_only) {
+		forget_region(&thread->region);
+		previous = prior_protection(thread, thread->hole_start, &end, &backing);
+		if (tell_vanished(thread, thread->hole_start, thread->next, previous) == STEP_STOP)
+			return STEP_STOP;
+	}
+	thread->in_hole = 0;
+	return STEP_ON;
+}
+
 static __always_inline enum step open_region(struct thread *thread, struct thread **context,
 					     const bool may_sleep)
 {
 	struct region *region = &thread->region;
 	__u32 previous, prior_backing;
-	bool fresh;
+	bool is_new, was_or_is;
 	__u64 end;
 	long error;
 
@@ -235,68 +303,112 @@ static __always_inline enum step open_region(struct thread *thread, struct threa
 	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
 	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
 		return may_sleep ? STEP_STOP : STEP_ON;
-	end = error ? thread->end : region->end;
-	previous = prior_protection(thread, thread->next, &end, &prior_backing);
-	if (error == -EBUSY) {
-		describe_unseen(thread, prior_backing);
-	} else if (error) {
-		/* Another thread has taken it away already. */
-		forget_region(region);
-		region->flags = HUSK_TRANSITION_VANISHED;
-		region->protection = 0;
-	}
-	region->start = thread->next;
-	region->end = end;
-	thread->tries = 0;
-	fresh = thread->call == HUSK_CALL_MMAP;
-	if (fresh && !previous)
-		region->flags |= HUSK_TRANSITION_FRESH;
-
-	if (region->flags & HUSK_TRANSITION_VANISHED) {
-		if (!(thread->requested & HUSK_PROTECTION_EXECUTE)) {
-			thread->next = end;
+	if (error && error != -EBUSY) {
+		if (thread->changes_only) {
+			thread->next = thread->end; /* mprotect stops at the first hole */
 			return STEP_ON;
 		}
-	} else if (!((region->protection | previous) & HUSK_PROTECTION_EXECUTE) &&
-		   previous != HUSK_PROTECTION_UNKNOWN) {
-		thread->next = end; /* neither was nor is executable */
+		if (!thread->in_hole)
+			thread->hole_start = thread->next;
+		thread->in_hole = 1;
+		thread->next += HUSK_PAGE_SIZE;
+		return STEP_ON;
+	}
+	if (thread->in_hole)
+		return tell_hole(thread);
+	thread->tries = 0;
+	end = error ? thread->end : region->end;
+	previous = prior_protection(thread, thread->next, &end, &prior_backing);
+	if (error)
+		describe_unseen(thread, prior_backing);
+	region->start = thread->next;
+	region->end = end;
+	is_new = thread->call == HUSK_CALL_MMAP;
+	if (is_new && !previous)
+		region->flags |= HUSK_TRANSITION_FRESH;
+
+	if (thread->changes_only &&
+	    (previous == region->protection || previous == HUSK_PROTECTION_UNKNOWN)) {
+		thread->next = end;
+		return STEP_ON;
+	}
+	if (thread->asks && !thread->changes_only &&
+	    !(region->protection & HUSK_PROTECTION_EXECUTE)) {
+		if (tell_vanished(thread, thread->next, end, previous) == STEP_STOP)
+			return STEP_STOP;
+		thread->next = end;
+		return STEP_ON;
+	}
+	was_or_is = ((region->protection | previous) & HUSK_PROTECTION_EXECUTE) ||
+		    previous == HUSK_PROTECTION_UNKNOWN;
+	if (!was_or_is) {
+		thread->next = end;
 		return STEP_ON;
 	}
 	/* A new anonymous mapping has nothing in it yet: its record says all there is. */
 	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) &&
-		       !(fresh && region->backing != HUSK_BACKING_FILE &&
-			 region->backing != HUSK_BACKING_KERNEL) &&
-		       !(fresh && (thread->call_flags & MAP_ANONYMOUS));
+		       !(is_new && (thread->call_flags & MAP_ANONYMOUS)) &&
+		       !(is_new && !region->populated);
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
-	if (!send_transition(thread, end, previous, region->protection)) {
+	if (!send_transition(thread, thread->next, end, previous, region->protection)) {
 		region->open = 0;
-		thread->stalled = 1;
-		return STEP_STOP;
+		return stall(thread);
 	}
 	clear_counts(thread);
-	if (region->flags & HUSK_TRANSITION_VANISHED)
-		send_loss(thread->next, end - thread->next, HUSK_CAUSE_VANISHED);
+	thread->checked = thread->next;
 	if (!region->open)
 		thread->next = end;
 	return STEP_ON;
 }
 
-static enum step close_region(struct thread *thread)
+/*
+ * Another thread may take the open region away while it is being copied; its pages would look
+ * untouched then. Looks whether it is still there; if not, what has not been copied since the
+ * last look is a loss. False: no room to say so.
+ */
+static __always_inline bool check_region(struct thread *thread, struct thread **context)
+{
+	struct region *region = &thread->region;
+	__u64 address = thread->next < region->end ? thread->next : region->end - HUSK_PAGE_SIZE;
+	__u64 untouched = thread->untouched - thread->checked_untouched;
+	long error;
+
+	thread->still_executable = 0;
+	error = bpf_find_vma(bpf_get_current_task_btf(), address, note_still_executable, context, 0);
+	if (thread->still_executable || error == -EBUSY) {
+		thread->checked = thread->next;
+		thread->checked_untouched = thread->untouched;
+		return true;
+	}
+	if (!flush_gap(thread))
+		return false;
+	thread->lost += untouched + (region->end - thread->next) / HUSK_PAGE_SIZE;
+	thread->untouched = thread->checked_untouched;
+	thread->gap_start = thread->checked;
+	thread->gap_end = region->end;
+	thread->gap_kind = HUSK_RECORD_LOSS;
+	thread->gap_cause = HUSK_CAUSE_VANISHED;
+	thread->gap_error = 0;
+	thread->next = region->end;
+	thread->checked = region->end;
+	return true;
+}
+
+static enum step close_region(struct thread *thread, struct thread **context)
 {
 	struct husk_transition_end *record;
 
-	if (!flush_gap(thread)) {
-		thread->stalled = 1;
-		return STEP_STOP;
-	}
+	if (thread->untouched > thread->checked_untouched && thread->region.populated &&
+	    !check_region(thread, context))
+		return stall(thread);
+	if (!flush_gap(thread))
+		return stall(thread);
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
-		if (thread->deferred && !thread->give_up) {
-			thread->stalled = 1;
-			return STEP_STOP;
-		}
+		if (thread->deferred && !thread->give_up)
+			return stall(thread);
 		thread->ticket.held = 0;
 		count(HUSK_COUNTER_UNSENT);
 	} else {
@@ -340,10 +452,12 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 			skip_rest(thread);
 		if (thread->next < thread->region.end)
 			return copy_page(thread, may_sleep);
-		return close_region(thread);
+		return close_region(thread, context);
 	}
 	if (thread->next < thread->end)
 		return open_region(thread, context, may_sleep);
+	if (thread->in_hole)
+		return tell_hole(thread);
 	thread->phase = PHASE_IDLE;
 	return STEP_STOP;
 }
@@ -372,7 +486,7 @@ static long unmap_step(__u32 index, struct thread **context)
 	thread->next = start > thread->next ? start : thread->next;
 	if (end > limit)
 		end = limit;
-	send_transition(thread, end, thread->prior[index].protection, 0);
+	send_transition(thread, thread->next, end, thread->prior[index].protection, 0);
 	thread->next = end;
 	return STEP_ON;
 }
@@ -384,8 +498,8 @@ static __always_inline void tell_unmapped(struct thread *thread)
 	forget_region(&thread->region);
 	bpf_loop(MAX_PRIOR, unmap_step, &context, 0);
 	/* The rest of what could not be seen beforehand. */
-	if (thread->prior_incomplete && thread->next < thread->end)
-		send_transition(thread, thread->end, HUSK_PROTECTION_UNKNOWN, 0);
+	if (thread->prior_incomplete && thread->prior_executable && thread->next < thread->end)
+		send_transition(thread, thread->next, thread->end, HUSK_PROTECTION_UNKNOWN, 0);
 	thread->phase = PHASE_IDLE;
 }
 

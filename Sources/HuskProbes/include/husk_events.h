@@ -70,13 +70,15 @@ enum husk_backing {
 				     * SysV segment, shared anonymous memory */
 	HUSK_BACKING_HEAP = 4,      /* anonymous, within [start_brk, brk] */
 	HUSK_BACKING_STACK = 5,     /* anonymous, holds the main thread's stack */
+	HUSK_BACKING_SPECIAL = 6,   /* made by the kernel: vdso and the like */
 };
 
 /* husk_transition.flags */
 #define HUSK_TRANSITION_FRESH 1u     /* nothing was mapped here before */
 #define HUSK_TRANSITION_HAS_PAGES 2u /* page records and a TRANSITION_END follow */
 #define HUSK_TRANSITION_SHARED 4u    /* VM_SHARED */
-#define HUSK_TRANSITION_VANISHED 8u  /* gone before it could be looked at */
+/* Another thread has taken it away, or its X, before it could be looked at. */
+#define HUSK_TRANSITION_VANISHED 8u
 /* The address-space lock was taken by another thread, in a context that cannot wait: the
  * effective protection is the one requested, the backing is what the arguments say. */
 #define HUSK_TRANSITION_UNSEEN 16u
@@ -108,7 +110,11 @@ enum husk_cause {
 	HUSK_CAUSE_NO_STATE = 6,
 	/* Going over the region took longer than a thread may be held. */
 	HUSK_CAUSE_TOO_LARGE = 7,
-	HUSK_CAUSE_COUNT = 8,
+	/* Registered with userfaultfd: asking for the page might wait for ever. */
+	HUSK_CAUSE_USERFAULTFD = 8,
+	/* A protection key forbids the thread itself to read it (execute-only memory). */
+	HUSK_CAUSE_PROTECTED = 9,
+	HUSK_CAUSE_COUNT = 10,
 };
 
 /*
@@ -209,9 +215,10 @@ HUSK_ASSERT_SIZE(husk_process_exit, 64);
  */
 struct husk_config {
 	husk_u32 pid_namespace; /* inode of Husk's PID namespace; 0: the initial one */
-	husk_u8 deferred;       /* enum husk_deferred */
-	husk_u8 swap;           /* the machine has swap: a missing page may hold data */
-	husk_u8 reserved[2];
+	/* The machine has swap, or balances memory between NUMA nodes: an anonymous page that
+	 * is not resident may have content nevertheless. */
+	husk_u8 hidden_pages;
+	husk_u8 reserved[3];
 	husk_u64 ring_size;
 	/* A thread waits for room in the ring this long in all, and this long
 	 * without a sign of life from the consumer. 0: it does not wait. */
@@ -221,13 +228,6 @@ struct husk_config {
 	husk_u64 walk_limit_ns;
 };
 HUSK_ASSERT_SIZE(husk_config, 40);
-
-/* Which kfunc runs the copy in the target's own context before it returns to user mode. */
-enum husk_deferred {
-	HUSK_DEFERRED_NONE = 0,     /* copy at the system call's exit, without faults */
-	HUSK_DEFERRED_IMPL = 1,     /* bpf_task_work_schedule_resume_impl, Linux 6.18 and 6.19 */
-	HUSK_DEFERRED_IMPLICIT = 2, /* bpf_task_work_schedule_resume, Linux 7.0 and later */
-};
 
 /* Index into the `counters` map (per CPU, u64 each). */
 enum husk_counter {
