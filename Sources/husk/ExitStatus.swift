@@ -2,7 +2,6 @@
 import Husk
 import HuskCapture
 
-import func Glibc.exit
 import func Glibc.fflush
 
 /// Husk's own exit statuses. Under `run` the target's own status is passed on in all other
@@ -75,5 +74,5 @@ extension OutputError: ReportableFailure {
 /// Ends the process. Nothing of Husk's waits in stdio's buffers, but ArgumentParser's may.
 func leave(_ status: Int32) -> Never {
     fflush(nil)
-    exit(status)
+    exitWithoutWaitingForProbes(status)
 }

@@ -140,7 +140,10 @@ final class TraceSession {
     private func finish(
         _ tracer: Tracer, target: TargetStatus?
     ) throws -> ExitStatus? {
-        try tracer.stop()
+        // Detaching is left to the end of the process (`leave`): the tracer must not be taken
+        // down before, so it is kept.
+        try tracer.stop(detaching: false)
+        _ = Unmanaged.passRetained(tracer)
         let (tally, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
         if !options.quiet || !tally.isComplete {
             for line in TextLines.summary(tally) { Diagnostics.note(line) }

@@ -56,6 +56,13 @@ struct husk_signal {
 int husk_signalfd_open(const sigset_t *set);
 int husk_signalfd_read(int fd, struct husk_signal *signal);
 
+/*
+ * exit(2) without waiting for the kernel to take the probes down (some 70 ms each, at the
+ * last close of a tracepoint's descriptor): a child holds the descriptors for that long and
+ * ends when this process is gone.
+ */
+void husk_exit_leaving_descriptors(int status) __attribute__((noreturn));
+
 /* eventfd(2). */
 int husk_eventfd_open(void);
 

@@ -11,13 +11,15 @@ internal import HuskProbes
 /// an idle trace costs nothing.
 final class RingThread: @unchecked Sendable {
     // Guard: everything but `wake` is used by the thread itself only, once it runs.
-    // `start` hands it over, `stop` joins the thread before anything is looked at again.
+    // `start` hands it over, `stop` joins the thread before anything is looked at again; both
+    // are called under the tracer's lock.
     private let probes: ProbeObject
     private let targets: [TargetProcess.Handle]
     private let wake: OwnedDescriptor
     private let sink: @Sendable (Event) -> Void
     private let whenDone: @Sendable () -> Void
     private var thread = pthread_t()
+    private var isJoined = false
 
     /// How long the end may take: for threads of targets that are still copying.
     private static let drainLimit: UInt64 = 2_000_000_000
@@ -52,11 +54,21 @@ final class RingThread: @unchecked Sendable {
         }
     }
 
-    /// Ends the trace: detaches the probes, reads what is left, joins the thread.
+    /// Ends the trace and returns when the last event has been told. The probes stay in place,
+    /// without a target in their filter: they see nothing any more.
     func stop() {
+        guard !isJoined else { return }
+        isJoined = true
         var one: UInt64 = 1
         _ = retryingInterrupted { write(wake.number, &one, MemoryLayout<UInt64>.size) }
         pthread_join(thread, nil)
+    }
+
+    /// Takes the probes down. The kernel needs some 70 ms for each, to be sure that no CPU is
+    /// inside it.
+    func detach() {
+        stop()
+        probes.detach()
     }
 
     // MARK: On the thread
@@ -82,7 +94,7 @@ final class RingThread: @unchecked Sendable {
         withExtendedLifetime(context) {
             if let ring {
                 read(ring)
-                probes.detach()
+                for target in targets { probes.unwatch(pid: target.pid) }
                 drain(ring, context)
                 ring_buffer__free(ring)
             }

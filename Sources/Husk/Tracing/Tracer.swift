@@ -24,7 +24,8 @@ public final class Tracer: Sendable {
     private enum State {
         case new
         case running(RingThread)
-        case stopped
+        /// The probes may still be in place.
+        case stopped(RingThread?)
     }
 
     private let state = Mutex<State>(.new)
@@ -43,7 +44,12 @@ public final class Tracer: Sendable {
     }
 
     deinit {
-        if case .running(let thread) = state.withLock({ $0 }) { thread.stop() }
+        state.withLock { state in
+            switch state {
+            case .running(let thread), .stopped(.some(let thread)): thread.detach()
+            case .new, .stopped(nil): break
+            }
+        }
     }
 
     /// The events as they come, for one consumer, from the start on.
@@ -108,12 +114,15 @@ public final class Tracer: Sendable {
         return thread
     }
 
-    /// Detaches the probes, reads what is left in the ring, and returns the pages captured,
+    /// Ends the trace, reads what is left in the ring, and returns the pages captured,
     /// in the order of their capture. Called again, it returns the same pages.
     ///
+    /// - Parameter detaching: whether to wait until the probes have left the kernel, which takes
+    ///   some tenths of a second. If not, they stay, see nothing, and leave with the tracer or
+    ///   the process.
     /// - Throws: ``HuskError/Code/notStarted`` if the tracer has never been started.
     @discardableResult
-    public func stop() throws(HuskError) -> [Page] {
+    public func stop(detaching: Bool = true) throws(HuskError) -> [Page] {
         var failure: HuskError?
         state.withLock { state in
             switch state {
@@ -121,7 +130,11 @@ public final class Tracer: Sendable {
                 failure = HuskError(.notStarted, "this tracer has not been started")
             case .running(let thread):
                 thread.stop()
-                state = .stopped
+                if detaching { thread.detach() }
+                state = .stopped(detaching ? nil : thread)
+            case .stopped(.some(let thread)) where detaching:
+                thread.detach()
+                state = .stopped(nil)
             case .stopped:
                 break
             }
