@@ -71,7 +71,8 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
     /// Husk, from outside through /proc/PID/mem, because a protection key keeps even the
-    /// target from reading the page (execute-only memory). The target was running.
+    /// target from reading the page (execute-only memory). Where the probe copies in a
+    /// task-work callback, the thread is held meanwhile.
     case procMem = "proc-mem"
     /// Husk, from the file behind the mapping: the page was not resident, so it had never
     /// been written, and the target could not be read any more.

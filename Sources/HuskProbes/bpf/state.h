@@ -104,6 +104,8 @@ struct thread {
 	__u8 changes_only;    /* it failed: tell only what it has changed all the same */
 	__u8 grows_down;      /* PROT_GROWSDOWN: the range begins where the region does */
 	__u8 dying;
+	__u8 reads_outside; /* some page of the open region is left to user space */
+	__u8 more_padding[7];
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;
@@ -123,6 +125,8 @@ struct thread {
 	__u8 in_hole;
 	__u8 still_executable;
 	__u8 hole_padding[6];
+	/* The ring's position after the record of pages that user space has to read. */
+	__u64 outside_position;
 	/* Up to here the open region was seen to be there still, with so many untouched. */
 	__u64 checked, checked_untouched;
 

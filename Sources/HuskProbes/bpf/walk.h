@@ -147,6 +147,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 		case MISSING_USERFAULT:
 			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0);
 		case MISSING_PROTECTED:
+			thread->reads_outside = 1;
 			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0);
 		case MISSING_FAULT:
 			break;
@@ -210,6 +211,8 @@ static __always_inline void clear_counts(struct thread *thread)
 	thread->lost = 0;
 	thread->stalled_ns = 0;
 	thread->checked_untouched = 0;
+	thread->reads_outside = 0;
+	thread->outside_position = 0;
 }
 
 /* Tells the transition of [start, end). False: no room. */
@@ -395,6 +398,20 @@ static __always_inline bool check_region(struct thread *thread, struct thread **
 	return true;
 }
 
+/*
+ * Pages under a protection key are read by user space, while it handles their record. The
+ * thread stays here until the ring's consumer has passed that record: so the bytes are those of
+ * this moment, and the process cannot end before. Bounded as waiting for room is.
+ */
+static __always_inline bool outside_has_read(struct thread *thread)
+{
+	if (!thread->reads_outside || !thread->deferred || thread->give_up)
+		return true;
+	if (!thread->outside_position)
+		thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
+	return bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) >= thread->outside_position;
+}
+
 static enum step close_region(struct thread *thread, struct thread **context)
 {
 	struct husk_transition_end *record;
@@ -403,6 +420,8 @@ static enum step close_region(struct thread *thread, struct thread **context)
 	    !check_region(thread, context))
 		return stall(thread);
 	if (!flush_gap(thread))
+		return stall(thread);
+	if (!outside_has_read(thread))
 		return stall(thread);
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
