@@ -392,7 +392,7 @@ struct TracerTests {
         try tracer.start()
         process.send("go\ngo\ngo\n")
         #expect(process.wait { Truth.read(process.outputSoFar).count == 3 })
-        usleep(200_000)
+        usleep(1_000_000)
         var iterator = tracer.events.makeAsyncIterator()
         for _ in 0..<4 { _ = await iterator.next() }
         process.send("go\n")
@@ -410,9 +410,9 @@ struct TracerTests {
     func readmeLines() async throws {
         let (process, _) = try waiting()
         let pid = process.pid
-        async let captured = capturePages(of: pid, during: .seconds(2))
+        async let captured = capturePages(of: pid, during: .seconds(4))
         // The probes are in place some tenths of a second later.
-        try await Task.sleep(for: .seconds(1))
+        try await Task.sleep(for: .seconds(2))
         process.send("go\n")
         let pages = try await captured
         #expect(pages.count == 1)

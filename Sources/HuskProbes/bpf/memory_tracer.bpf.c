@@ -19,6 +19,7 @@
 #include "records.h"
 #include "regions.h"
 #include "page_cache.h"
+#include "pages.h"
 #include "walk.h"
 #include "deferred.h"
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pages.h - one page of the open region: copied into a record, faulted in first if need be, or
+ * accounted for as missing.
+ */
+#ifndef HUSK_PAGES_H
+#define HUSK_PAGES_H
+
+enum step {
+	STEP_ON = 0,
+	STEP_STOP = 1,
+};
+
+/* No room in the ring: come again. */
+static __always_inline enum step stall(struct thread *thread)
+{
+	thread->stalled = 1;
+	return STEP_STOP;
+}
+
+/* ---- pages without bytes: runs of them become one record ------------------------------ */
+
+/* False: no room for the record, the run is still pending. */
+static __noinline bool flush_gap(struct thread *thread)
+{
+	if (thread->gap_end == thread->gap_start)
+		return true;
+	if (!send_page_range(&thread->ticket, thread->gap_kind, thread->region.id,
+			     thread->gap_start, thread->gap_end - thread->gap_start,
+			     thread->gap_cause, thread->gap_error)) {
+		if (thread->deferred && !thread->give_up)
+			return false;
+		/* The number stays taken: user space sees that it is missing. */
+		thread->ticket.held = 0;
+		count(HUSK_COUNTER_UNSENT);
+	}
+	thread->gap_start = thread->gap_end = 0;
+	return true;
+}
+
+static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, __u32 cause,
+					    __u32 error)
+{
+	bool same = thread->gap_end == thread->next && thread->gap_kind == kind &&
+		    thread->gap_cause == cause && thread->gap_error == error;
+
+	if (!same) {
+		if (!flush_gap(thread))
+			return stall(thread);
+		thread->gap_start = thread->next;
+		thread->gap_kind = kind;
+		thread->gap_cause = cause;
+		thread->gap_error = error;
+	}
+	thread->next += HUSK_PAGE_SIZE;
+	thread->gap_end = thread->next;
+	if (kind == HUSK_RECORD_UNREADABLE)
+		thread->unreadable++;
+	else
+		thread->lost++;
+	return STEP_ON;
+}
+
+/* No room for a page: wait if that is possible, else record the loss. */
+static __always_inline enum step page_finds_no_room(struct thread *thread)
+{
+	if (thread->deferred && !thread->give_up)
+		return stall(thread);
+	return extend_gap(thread, HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
+}
+
+/* ---- one page ------------------------------------------------------------------------- */
+
+static __always_inline bool scratch_is_zero(const struct thread *thread)
+{
+	const __u64 *words = (const __u64 *)thread->scratch;
+	__u64 any = 0;
+
+	for (int i = 0; i < HUSK_PAGE_SIZE / 8; i++)
+		any |= words[i];
+	return !any;
+}
+
+enum missing {
+	MISSING_UNTOUCHED,
+	MISSING_FAULT,
+	MISSING_USERFAULT,
+	MISSING_PROTECTED,
+};
+
+/* What to make of a page that is not resident. */
+static __noinline enum missing missing_page(struct thread *thread)
+{
+	const struct region *region = &thread->region;
+	__u64 index = (region->file_offset + (thread->next - region->start)) / HUSK_PAGE_SIZE;
+
+	switch (region->absent) {
+	case ABSENT_FAULT:
+	case ABSENT_HIDDEN:
+		return MISSING_FAULT;
+	case ABSENT_PROTECTED:
+		return MISSING_PROTECTED;
+	case ABSENT_ASK_CACHE:
+		return page_cache_has(region->mapping, index) ? MISSING_FAULT : MISSING_UNTOUCHED;
+	case ABSENT_USERFAULT:
+		return page_cache_has(region->mapping, index) ? MISSING_USERFAULT
+							      : MISSING_UNTOUCHED;
+	default:
+		return MISSING_UNTOUCHED;
+	}
+}
+
+/*
+ * Gets the page at thread->next into a record or, if it is not resident and the
+ * context may sleep, first into the scratch page. `may_sleep` is a constant: the
+ * verifier refuses a program that even holds a sleeping call where none is allowed.
+ */
+static __always_inline enum step copy_page(struct thread *thread, const bool may_sleep)
+{
+	const void *source = (const void *)thread->next;
+	struct husk_page *record;
+	bool resident;
+	__u64 word;
+	long error;
+
+	if (!thread->region.populated) {
+		thread->untouched += (thread->region.end - thread->next) / HUSK_PAGE_SIZE;
+		thread->next = thread->region.end;
+		return STEP_ON;
+	}
+	/* Asked first, because a record that is given back still uses up the ring. */
+	resident = !bpf_probe_read_user(&word, sizeof(word), source);
+	if (!resident) {
+		switch (missing_page(thread)) {
+		case MISSING_UNTOUCHED:
+			thread->untouched++;
+			thread->next += HUSK_PAGE_SIZE;
+			return STEP_ON;
+		case MISSING_USERFAULT:
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0);
+		case MISSING_PROTECTED:
+			thread->reads_outside = 1;
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0);
+		case MISSING_FAULT:
+			break;
+		}
+		if (!may_sleep)
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE,
+					  HUSK_CAUSE_NOT_RESIDENT, 0);
+		if (!ring_has_room_for_pages())
+			return page_finds_no_room(thread);
+		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
+		if (error)
+			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error);
+		/* A page of zeros was made by the asking, and costs the target no memory (it is
+		 * the zero page). */
+		if (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread)) {
+			thread->untouched++;
+			thread->next += HUSK_PAGE_SIZE;
+			return STEP_ON;
+		}
+	}
+	/* First room, then the record of what was missed before: otherwise a full ring would
+	 * get one such record for each page. */
+	if (!ring_has_room_for_pages())
+		return page_finds_no_room(thread);
+	if (!flush_gap(thread))
+		return stall(thread);
+	take_ticket(&thread->ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return page_finds_no_room(thread);
+	if (resident) {
+		record->reader = HUSK_READER_BPF_NOFAULT;
+		error = bpf_probe_read_user(record->content, HUSK_PAGE_SIZE, source);
+	} else {
+		record->reader = HUSK_READER_BPF_SLEEPABLE;
+		error = bpf_probe_read_kernel(record->content, HUSK_PAGE_SIZE, thread->scratch);
+	}
+	if (error) {
+		/* It went away between the two reads (another thread's munmap or
+		 * MADV_DONTNEED). The ticket is still held: the gap's record uses it. */
+		bpf_ringbuf_discard(record, 0);
+		return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0);
+	}
+	record->address = thread->next;
+	record->content_size = HUSK_PAGE_SIZE;
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
+		    thread->region.id);
+	bpf_ringbuf_submit(record, 0);
+	thread->next += HUSK_PAGE_SIZE;
+	thread->captured++;
+	return STEP_ON;
+}
+
+#endif /* HUSK_PAGES_H */
