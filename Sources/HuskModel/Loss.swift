@@ -18,6 +18,8 @@ public struct Loss: Hashable, Sendable {
         /// More pages than could be gone over in the time a thread may be held, or than are
         /// told one by one.
         case tooLarge = "too-large"
+        /// The ring buffer could not be opened for reading: nothing is known.
+        case ringUnreadable = "ring-unreadable"
         /// The trace was stopped while the page was on its way.
         case traceEnded = "trace-ended"
         /// The consumer of ``Tracer/events`` was too slow; the kernel side lost nothing.

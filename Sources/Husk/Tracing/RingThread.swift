@@ -97,6 +97,9 @@ final class RingThread: @unchecked Sendable {
                 for target in targets { probes.unwatch(pid: target.pid) }
                 drain(ring, context)
                 ring_buffer__free(ring)
+            } else {
+                // Nothing can be read: that must not look like a trace without events.
+                sink(.loss(Loss(cause: .ringUnreadable, time: WallClock().now())))
             }
             context.builder.finish(given: probes.counter(HUSK_COUNTER_SEQUENCE))
         }
