@@ -359,7 +359,12 @@ struct WallClock {
     }
 
     func now() -> Timestamp {
-        timestamp(Self.read(CLOCK_MONOTONIC))
+        timestamp(Self.monotonicNow())
+    }
+
+    /// Nanoseconds of the clock that the kernel side uses.
+    static func monotonicNow() -> UInt64 {
+        read(CLOCK_MONOTONIC)
     }
 
     private static func read(_ clock: clockid_t) -> UInt64 {

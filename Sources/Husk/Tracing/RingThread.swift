@@ -133,7 +133,7 @@ final class RingThread: @unchecked Sendable {
 
     /// Reads what is left, and waits a bounded time for threads that are still copying.
     private func drain(_ ring: OpaquePointer, _ context: Context) {
-        let deadline = Self.monotonicNow() + Self.drainLimit
+        let deadline = WallClock.monotonicNow() + Self.drainLimit
         while true {
             while ring_buffer__consume(ring) > 0 {}
             let given = probes.counter(HUSK_COUNTER_SEQUENCE)
@@ -142,14 +142,8 @@ final class RingThread: @unchecked Sendable {
             let isWhole =
                 !context.builder.hasOpenTransitions
                 && context.builder.missingRecords(given: given) <= neverSent
-            if isWhole || Self.monotonicNow() > deadline { return }
+            if isWhole || WallClock.monotonicNow() > deadline { return }
             usleep(1000)
         }
-    }
-
-    private static func monotonicNow() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -20,6 +20,27 @@ static __always_inline enum step stall(struct thread *thread)
 
 /* ---- pages without bytes: runs of them become one record ------------------------------ */
 
+/* A record found no room. True: wait for some. Else its number stays taken: user space sees
+ * that it is missing. */
+static __always_inline bool waits_for_room(struct thread *thread)
+{
+	if (thread->deferred && !thread->give_up)
+		return true;
+	thread->ticket.held = 0;
+	count(HUSK_COUNTER_UNSENT);
+	return false;
+}
+
+static __always_inline void begin_gap(struct thread *thread, __u64 start, __u64 end, __u32 kind,
+				      __u32 cause, __u32 error)
+{
+	thread->gap_start = start;
+	thread->gap_end = end;
+	thread->gap_kind = kind;
+	thread->gap_cause = cause;
+	thread->gap_error = error;
+}
+
 /* False: no room for the record, the run is still pending. */
 static __noinline bool flush_gap(struct thread *thread)
 {
@@ -27,13 +48,9 @@ static __noinline bool flush_gap(struct thread *thread)
 		return true;
 	if (!send_page_range(&thread->ticket, thread->gap_kind, thread->region.id,
 			     thread->gap_start, thread->gap_end - thread->gap_start,
-			     thread->gap_cause, thread->gap_error)) {
-		if (thread->deferred && !thread->give_up)
-			return false;
-		/* The number stays taken: user space sees that it is missing. */
-		thread->ticket.held = 0;
-		count(HUSK_COUNTER_UNSENT);
-	}
+			     thread->gap_cause, thread->gap_error) &&
+	    waits_for_room(thread))
+		return false;
 	thread->gap_start = thread->gap_end = 0;
 	return true;
 }
@@ -47,10 +64,7 @@ static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, _
 	if (!same) {
 		if (!flush_gap(thread))
 			return stall(thread);
-		thread->gap_start = thread->next;
-		thread->gap_kind = kind;
-		thread->gap_cause = cause;
-		thread->gap_error = error;
+		begin_gap(thread, thread->next, thread->next, kind, cause, error);
 	}
 	thread->next += HUSK_PAGE_SIZE;
 	thread->gap_end = thread->next;

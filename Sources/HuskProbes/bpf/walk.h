@@ -38,13 +38,8 @@ static __noinline bool send_transition(struct thread *thread, __u64 start, __u64
 	take_ticket(&thread->ticket);
 	region->id = transition_id(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record) {
-		if (thread->deferred && !thread->give_up)
-			return false;
-		thread->ticket.held = 0;
-		count(HUSK_COUNTER_UNSENT);
-		return true;
-	}
+	if (!record)
+		return !waits_for_room(thread);
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
 		    region->id);
 	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
@@ -201,11 +196,7 @@ static __always_inline bool check_region(struct thread *thread, struct thread **
 		return false;
 	thread->lost += untouched + (region->end - thread->next) / HUSK_PAGE_SIZE;
 	thread->untouched = thread->checked_untouched;
-	thread->gap_start = thread->checked;
-	thread->gap_end = region->end;
-	thread->gap_kind = HUSK_RECORD_LOSS;
-	thread->gap_cause = HUSK_CAUSE_VANISHED;
-	thread->gap_error = 0;
+	begin_gap(thread, thread->checked, region->end, HUSK_RECORD_LOSS, HUSK_CAUSE_VANISHED, 0);
 	thread->next = region->end;
 	thread->checked = region->end;
 	return true;
@@ -239,10 +230,8 @@ static enum step close_region(struct thread *thread, struct thread **context)
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
-		if (thread->deferred && !thread->give_up)
+		if (waits_for_room(thread))
 			return stall(thread);
-		thread->ticket.held = 0;
-		count(HUSK_COUNTER_UNSENT);
 	} else {
 		fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION_END,
 			    sizeof(*record), thread->region.id);
@@ -265,11 +254,8 @@ static __always_inline void skip_rest(struct thread *thread)
 	if (thread->next >= thread->region.end)
 		return;
 	if (flush_gap(thread)) {
-		thread->gap_start = thread->next;
-		thread->gap_end = thread->region.end;
-		thread->gap_kind = HUSK_RECORD_LOSS;
-		thread->gap_cause = HUSK_CAUSE_TOO_LARGE;
-		thread->gap_error = 0;
+		begin_gap(thread, thread->next, thread->region.end, HUSK_RECORD_LOSS,
+			  HUSK_CAUSE_TOO_LARGE, 0);
 		thread->lost += left / HUSK_PAGE_SIZE;
 		thread->next = thread->region.end;
 	}
