@@ -70,6 +70,20 @@ let package = Package(
         .target(
             name: "ModelSamples", dependencies: ["HuskModel"], path: "Tests/ModelSamples",
             swiftSettings: strict),
+        .target(
+            name: "CoverageSuite", dependencies: ["Husk", "HuskTestSupport"],
+            path: "Tests/Coverage/CoverageSuite", swiftSettings: strict),
+        .executableTarget(
+            name: "husk-coverage",
+            dependencies: [
+                "CoverageSuite", "Husk",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Coverage/husk-coverage", swiftSettings: strict),
+        .testTarget(
+            name: "CoverageTests",
+            dependencies: ["CoverageSuite", "Husk", "HuskTestSupport", "husk-coverage"],
+            swiftSettings: strict),
         .testTarget(
             name: "HuskModelTests", dependencies: ["HuskModel", "ModelSamples"],
             swiftSettings: strict),

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 /* In the child. Never returns. */
@@ -30,38 +29,6 @@ static void wait_and_execute(char *const argv[], const sigset_t *mask, int ignor
 		size = write(error_fd, &error, sizeof(error));
 	while (size < 0 && errno == EINTR);
 	_exit(127);
-}
-
-void husk_exit_leaving_descriptors(int status)
-{
-	pid_t parent = getpid(), child;
-	sigset_t none;
-	int ready[2];
-	char byte;
-
-	if (pipe2(ready, O_CLOEXEC) != 0)
-		_exit(status);
-	child = fork();
-	if (child == 0) {
-		/* Whoever reads Husk's output must see its end now. */
-		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-			close(fd);
-		/* The parent's descriptors are closed before this signal is sent. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGALRM, SIG_DFL);
-		alarm(10); /* whatever happens */
-		close(ready[0]);
-		close(ready[1]);
-		if (getppid() == parent)
-			pause();
-		_exit(0);
-	}
-	close(ready[1]);
-	if (child > 0)
-		(void)!read(ready[0], &byte, 1); /* until the child is ready, or dead */
-	_exit(status);
 }
 
 int husk_child_start(char *const argv[], const sigset_t *mask, int ignore_child_signal,

@@ -4,47 +4,15 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/perf_event.h>
+#include <linux/kcmp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-int husk_tracefs_open(void)
-{
-	long mount = -1;
-	int error;
-	long context = syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC);
-
-	if (context < 0)
-		return -errno;
-	if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		mount = syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
-	error = errno;
-	close((int)context);
-	return mount < 0 ? -error : (int)mount;
-}
-
-int husk_tracepoint_open(uint64_t tracepoint_id)
-{
-	/* The event itself is never read: with a BPF program on it, its CPU (0) does not
-	 * matter either. The program runs wherever the tracepoint is hit. */
-	struct perf_event_attr attributes = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.size = sizeof(attributes),
-		.config = tracepoint_id,
-		.sample_period = 1,
-		.wakeup_events = 1,
-	};
-	long fd = syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-
-	return fd < 0 ? -errno : (int)fd;
-}
 
 int husk_pidfd_open(pid_t pid)
 {
@@ -128,6 +96,13 @@ ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size
 	ssize_t result = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
 	return result < 0 ? -errno : result;
+}
+
+int husk_processes_share_memory(pid_t first, pid_t second)
+{
+	long result = syscall(SYS_kcmp, first, second, KCMP_VM, 0, 0);
+
+	return result < 0 ? -errno : result == 0;
 }
 
 void husk_error_name(int error, char *buffer, size_t size)

@@ -82,12 +82,9 @@ public final class CaptureFolder {
         }
     }
 
-    public func add(_ loss: Loss) {
-        add(line: json.line(loss))
-    }
-
-    public func add(_ exit: ProcessExit) {
-        add(line: json.line(exit))
+    /// An event that stands for itself; the parts of a transition are added as a whole.
+    public func add(_ event: Event) {
+        if let line = json.line(event) { add(line: line) }
     }
 
     /// Writes the manifest's last line and sees to it that everything has reached the disk.

@@ -10,6 +10,8 @@ struct TransitionRecord: Encodable {
     var type = "transition"
     var id: String
     var kind: String
+    var call: String?
+    var abi: String
     var time: TimeRecord
     var process: ProcessRecord
     var threadName: String
@@ -28,6 +30,9 @@ struct TransitionRecord: Encodable {
     var unseen: Bool
     var instructionPointer: String
     var stackPointer: String
+    var caller: CallSiteRecord?
+    var writer: WriterRecord?
+    var label: LabelRecord?
     var pages: PageCountsRecord?
     var runs: [RunRecord]?
     var unreadable: [UnreadableRecord]?
@@ -36,6 +41,8 @@ struct TransitionRecord: Encodable {
         let transition = capture.transition
         id = transition.id.hexadecimal
         kind = transition.kind.rawValue
+        call = transition.call?.rawValue
+        abi = transition.abi.rawValue
         time = TimeRecord(transition.time)
         process = ProcessRecord(transition.task)
         threadName = transition.threadName.escaped
@@ -57,12 +64,47 @@ struct TransitionRecord: Encodable {
         unseen = transition.isUnseen
         instructionPointer = transition.instructionPointer.description
         stackPointer = transition.stackPointer.description
+        caller = transition.caller.map(CallSiteRecord.init)
+        writer = transition.writer.map(WriterRecord.init)
+        label = transition.label.map(LabelRecord.init)
         guard transition.hasPages else { return }
         pages = PageCountsRecord(capture)
         runs = capture.runs.enumerated().map { index, run in
             RunRecord(run, file: files?[index])
         }
         unreadable = UnreadableRecord.ranges(of: capture.unreadable)
+    }
+}
+
+struct CallSiteRecord: Encodable {
+    var address: String
+    var backing: BackingRecord
+
+    init(_ site: CallSite) {
+        address = site.address.description
+        backing = BackingRecord(site.backing)
+    }
+}
+
+struct WriterRecord: Encodable {
+    var process: ProcessRecord
+    var threadName: String
+
+    init(_ writer: Writer) {
+        process = ProcessRecord(writer.task)
+        threadName = writer.threadName.escaped
+    }
+}
+
+struct LabelRecord: Encodable {
+    var kind: String
+    var source: String
+    var detail: String?
+
+    init(_ label: RegionLabel) {
+        kind = label.kind.rawValue
+        source = label.source.rawValue
+        detail = label.detail.isEmpty ? nil : label.detail.escaped
     }
 }
 
@@ -247,12 +289,112 @@ struct ProcessExitRecord: Encodable {
     }
 }
 
+struct ProcessStartRecord: Encodable {
+    var type = "process-start"
+    var time: TimeRecord
+    var parent: ProcessRecord
+    var pid: Int32
+    var hostPid: Int32
+    var sharesMemory: Bool
+
+    init(_ start: ProcessStart) {
+        time = TimeRecord(start.time)
+        parent = ProcessRecord(start.parent)
+        pid = start.child
+        hostPid = start.hostChild
+        sharesMemory = start.sharesMemory
+    }
+}
+
+struct ProgramExecutionRecord: Encodable {
+    var type = "exec"
+    var time: TimeRecord
+    var process: ProcessRecord
+    var name: String
+    var backing: BackingRecord
+    var fileless: String?
+
+    init(_ execution: ProgramExecution) {
+        time = TimeRecord(execution.time)
+        process = ProcessRecord(execution.task)
+        name = execution.name.escaped
+        backing = BackingRecord(execution.backing)
+        fileless = execution.fileless?.rawValue
+    }
+}
+
+struct RegionRecord: Encodable {
+    var pid: Int32
+    var start: String
+    var length: UInt64
+    var protection: String
+
+    init(_ region: RegionReference) {
+        pid = region.pid
+        start = region.start.description
+        length = region.length
+        protection = region.protection.description
+    }
+}
+
+struct SharedViewRecord: Encodable {
+    var type = "shared-view"
+    var time: TimeRecord
+    var executable: RegionRecord
+    var writable: RegionRecord
+    var backing: BackingRecord
+
+    init(_ view: SharedView) {
+        time = TimeRecord(view.time)
+        executable = RegionRecord(view.executable)
+        writable = RegionRecord(view.writable)
+        backing = BackingRecord(view.backing)
+    }
+}
+
+struct BlindSpotRecord: Encodable {
+    var type = "blind-spot"
+    var time: TimeRecord
+    var process: ProcessRecord
+    var start: String
+    var length: UInt64
+    var reason: String
+
+    init(_ spot: BlindSpot) {
+        time = TimeRecord(spot.time)
+        process = ProcessRecord(spot.task)
+        start = spot.start.description
+        length = spot.length
+        reason = spot.reason.rawValue
+    }
+}
+
+struct LabelledRegionRecord: Encodable {
+    var type = "label"
+    var time: TimeRecord
+    var process: ProcessRecord
+    var start: String
+    var length: UInt64
+    var label: LabelRecord
+
+    init(_ region: LabelledRegion) {
+        time = TimeRecord(region.time)
+        process = ProcessRecord(region.task)
+        start = region.start.description
+        length = region.length
+        label = LabelRecord(region.label)
+    }
+}
+
 struct SummaryRecord: Encodable {
     var type = "summary"
     var complete: Bool
     var transitions: Int
     var attempts: Int
+    var looks: Int
     var regions: Int
+    var blindSpots: Int
+    var children: Int
     var pages: Int
     var bytes: UInt64
     var distinctContents: Int
@@ -265,7 +407,10 @@ struct SummaryRecord: Encodable {
         complete = tally.isComplete
         transitions = tally.transitions
         attempts = tally.attempts
+        looks = tally.looks
         regions = tally.regions
+        blindSpots = tally.blindSpots
+        children = tally.children
         pages = tally.pages
         bytes = tally.bytes
         distinctContents = tally.distinctContents

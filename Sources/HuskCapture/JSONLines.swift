@@ -12,12 +12,19 @@ public struct JSONLines: Sendable {
         encode(TransitionRecord(capture, files: files))
     }
 
-    public func line(_ loss: Loss) -> [UInt8] {
-        encode(LossRecord(loss))
-    }
-
-    public func line(_ exit: ProcessExit) -> [UInt8] {
-        encode(ProcessExitRecord(exit))
+    /// An event that stands for itself; nil for the parts of a transition, which go together
+    /// into one line (``line(_:files:)``).
+    public func line(_ event: Event) -> [UInt8]? {
+        switch event {
+        case .loss(let loss): encode(LossRecord(loss))
+        case .processExit(let exit): encode(ProcessExitRecord(exit))
+        case .processStart(let start): encode(ProcessStartRecord(start))
+        case .programExecution(let execution): encode(ProgramExecutionRecord(execution))
+        case .sharedView(let view): encode(SharedViewRecord(view))
+        case .blindSpot(let spot): encode(BlindSpotRecord(spot))
+        case .label(let region): encode(LabelledRegionRecord(region))
+        case .transition, .page, .transitionEnd: nil
+        }
     }
 
     /// The last line of a stream.

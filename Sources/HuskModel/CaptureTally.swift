@@ -15,6 +15,12 @@ public struct CaptureTally: Hashable, Sendable {
     public private(set) var unreadable = 0
     /// Different page contents.
     public var distinctContents: Int { digests.count }
+    /// Looks at memory that can change without a call, and captures of what was written.
+    public private(set) var looks = 0
+    /// Regions whose bytes can change with no call: see ``BlindSpot``.
+    public private(set) var blindSpots = 0
+    /// Processes that were born in the tree.
+    public private(set) var children = 0
     /// Losses by cause, counted in pages where their range is known.
     public private(set) var losses: [Loss.Cause: UInt64] = [:]
 
@@ -41,8 +47,11 @@ public struct CaptureTally: Hashable, Sendable {
     public mutating func add(_ event: Event) {
         switch event {
         case .transition(let transition):
+            if transition.isView { break }
             if transition.isAttempt {
                 attempts += 1
+            } else if transition.kind == .look || transition.kind == .write {
+                looks += 1
             } else {
                 transitions += 1
             }
@@ -67,7 +76,11 @@ public struct CaptureTally: Hashable, Sendable {
             let (sum, overflow) = losses[loss.cause, default: 0]
                 .addingReportingOverflow(max(pages, loss.count))
             losses[loss.cause] = overflow ? .max : sum
-        case .transitionEnd, .processExit:
+        case .blindSpot:
+            blindSpots += 1
+        case .processStart:
+            children += 1
+        case .transitionEnd, .processExit, .programExecution, .sharedView, .label:
             break
         }
     }

@@ -1,17 +1,78 @@
 // SPDX-License-Identifier: MIT
 
-/// A system call by which memory gains or loses the right to be executed.
+/// What has happened to a region, or was the occasion to look at it.
 public enum TransitionKind: String, Hashable, Sendable, CaseIterable {
     case mmap
     case mprotect
     case munmap
+    case pkeyMprotect = "pkey_mprotect"
+    case mremap
+    case shmat
+    case shmdt
+    case brk
+    case remapFilePages = "remap_file_pages"
+    /// A program was executed: its segments, its interpreter's, an executable stack, the vdso.
+    case execve
+    /// No change of protection: the bytes were written past it, or through what stands behind
+    /// them (``Transition/call`` and ``Transition/writer`` tell how and by whom).
+    case write
+    /// No change: executable memory that can be written without a call was looked at again,
+    /// because ``Transition/call`` was about to take it away.
+    case look
+    /// It was executable already when Husk came.
+    case present
+}
+
+/// A system call, whichever of the machine's ways was used to make it.
+public enum SystemCall: String, Hashable, Sendable, CaseIterable {
+    case mmap, mprotect, munmap, mremap, shmat, shmdt, brk, execve, madvise
+    case pkeyMprotect = "pkey_mprotect"
+    case remapFilePages = "remap_file_pages"
+    /// exit_group(2), the last thread's exit, or a signal.
+    case exit
+    case write, pwrite64, writev, pwritev, pwritev2, sendfile, ftruncate, fallocate, splice, ptrace
+    case copyFileRange = "copy_file_range"
+    case processVMWritev = "process_vm_writev"
+}
+
+/// How a system call was made.
+public enum CallABI: String, Hashable, Sendable, CaseIterable {
+    case native64 = "64-bit"
+    /// int 0x80 or sysenter: by an ELF32 program, or by 64-bit code that takes this door.
+    case compat32 = "32-bit"
+    case x32
+}
+
+/// Whose code has asked for a change.
+public struct CallSite: Hashable, Sendable {
+    /// In the code that called the C library, or the instruction after the call itself.
+    public var address: Address
+    /// What stands behind that code.
+    public var backing: Backing
+
+    public init(address: Address, backing: Backing) {
+        self.address = address
+        self.backing = backing
+    }
+}
+
+/// Who has written, if it was not the process itself.
+public struct Writer: Hashable, Sendable {
+    public var task: TaskIdentity
+    public var threadName: TargetText
+
+    public init(task: TaskIdentity, threadName: TargetText) {
+        self.task = task
+        self.threadName = threadName
+    }
 }
 
 /// One region, at one moment: what was asked for, what it was before and what it is now.
 ///
 /// A call over several regions makes several transitions. Reported are regions that are
-/// executable after the call or were before it, and calls that asked for execution and
-/// failed (``failure`` is set then; see ``isAttempt``).
+/// executable after the call or were before it, calls that asked for execution and failed
+/// (``failure`` is set then; see ``isAttempt``), and shared mappings that may write
+/// (``isView``), because the same memory may be executable elsewhere.
 public struct Transition: Hashable, Sendable {
     /// Identifies the transition within one capture; its pages carry it too.
     public struct ID: RawRepresentable, Hashable, Sendable {
@@ -26,7 +87,7 @@ public struct Transition: Hashable, Sendable {
     public struct Arguments: Hashable, Sendable {
         public var address: Address
         public var length: UInt64
-        /// mmap's flags; 0 for other calls.
+        /// Flags of mmap, mremap, shmat; madvise's advice; 0 for other calls.
         public var flags: UInt64
 
         public init(address: Address, length: UInt64, flags: UInt64) {
@@ -39,6 +100,9 @@ public struct Transition: Hashable, Sendable {
     public var id: ID
     public var number: RecordNumber
     public var kind: TransitionKind
+    /// The system call behind it; nil: none (``TransitionKind/present``).
+    public var call: SystemCall?
+    public var abi: CallABI
     /// When the call returned.
     public var time: Timestamp
     public var task: TaskIdentity
@@ -71,18 +135,33 @@ public struct Transition: Hashable, Sendable {
     /// Where in user space the call was made: the instruction after it.
     public var instructionPointer: Address
     public var stackPointer: Address
+    /// Whose code made the call, as far as the stack tells: the first address on it that lies
+    /// in executable memory outside the C library. A hint, not a proof: stacks hold old
+    /// addresses too.
+    public var caller: CallSite?
+    /// For ``TransitionKind/write``: who has written.
+    public var writer: Writer?
+    /// What kind of code it is, as far as can be told.
+    public var label: RegionLabel?
 
     public init(
-        id: ID, number: RecordNumber, kind: TransitionKind, time: Timestamp, task: TaskIdentity,
+        id: ID, number: RecordNumber, kind: TransitionKind, call: SystemCall?,
+        abi: CallABI = .native64, time: Timestamp, task: TaskIdentity,
         threadName: TargetText, start: Address, length: UInt64, arguments: Arguments,
         result: Int64, requested: Protection, previous: Protection?, effective: Protection,
         backing: Backing, isShared: Bool, isFresh: Bool, hasVanished: Bool, isUnseen: Bool,
         hasPages: Bool,
-        instructionPointer: Address, stackPointer: Address
+        instructionPointer: Address, stackPointer: Address, caller: CallSite? = nil,
+        writer: Writer? = nil, label: RegionLabel? = nil
     ) {
         self.id = id
         self.number = number
         self.kind = kind
+        self.call = call
+        self.abi = abi
+        self.caller = caller
+        self.writer = writer
+        self.label = label
         self.time = time
         self.task = task
         self.threadName = threadName
@@ -113,6 +192,12 @@ public struct Transition: Hashable, Sendable {
     /// are no attempts.
     public var isAttempt: Bool {
         failure != nil && effective.isEmpty && !hasPages
+    }
+
+    /// Nothing here is or was executable: a shared, writable mapping.
+    public var isView: Bool {
+        !effective.contains(.execute) && failure == nil && isShared
+            && previous.map { !$0.contains(.execute) } ?? false
     }
 
     public var end: Address {

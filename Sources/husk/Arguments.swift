@@ -48,6 +48,21 @@ enum CopyChoice: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
+/// `--hide jit,file`.
+struct HiddenKinds {
+    let kinds: [RegionLabel.Kind]
+
+    init(_ argument: String) throws {
+        kinds = try argument.split(separator: ",").map { word in
+            guard let kind = RegionLabel.Kind(rawValue: String(word)) else {
+                let known = RegionLabel.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("'\(word)' is no kind of code; there are: \(known)")
+            }
+            return kind
+        }
+    }
+}
+
 /// The options that `run` and `attach` share.
 struct TraceOptions: ParsableArguments {
     @Option(
@@ -95,6 +110,22 @@ struct TraceOptions: ParsableArguments {
         help: "How pages are copied; auto takes the best that the kernel allows.")
     var copy = CopyChoice.auto
 
+    @Flag(
+        name: .long, inversion: .prefixedNo,
+        help: "Trace the children of the processes too, from their first instruction.")
+    var follow = true
+
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "Leave out lines about code of these kinds: file, kernel, jit, fileless.",
+            discussion: "Separate several with commas. It is captured and counted all the same.",
+            valueName: "kind"),
+        transform: HiddenKinds.init)
+    var hide: [HiddenKinds] = []
+
+    var hiddenKinds: Set<RegionLabel.Kind> { Set(hide.flatMap(\.kinds)) }
+
     func validate() throws {
         guard disassemble >= 0 else {
             throw ValidationError("--disassemble takes a number from 0 on.")
@@ -118,6 +149,7 @@ struct TraceOptions: ParsableArguments {
         var configuration = Tracer.Configuration()
         if let ringSize { configuration.ringSize = ringSize.bytes }
         configuration.copyMethod = copy.method
+        configuration.followsChildren = follow
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0
         return configuration

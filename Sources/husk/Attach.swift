@@ -18,6 +18,14 @@ struct Attach: ParsableCommand {
 
     @OptionGroup var options: TraceOptions
 
+    @Flag(name: .long, help: "Trace the descendants that the processes have already, too.")
+    var tree = false
+
+    @Flag(
+        name: .long, inversion: .prefixedNo,
+        help: "Capture what is executable already, too.")
+    var present = true
+
     @Argument(help: ArgumentHelp("The processes' IDs.", valueName: "pid"))
     var pids: [String]
 
@@ -32,6 +40,6 @@ struct Attach: ParsableCommand {
         }
         let session = try TraceSession(
             options, lines: options.log.map { try LineOutput(path: $0) } ?? .standardOutput)
-        throw try session.attach(numbers)
+        throw try session.attach(numbers, wholeTree: tree, present: present)
     }
 }

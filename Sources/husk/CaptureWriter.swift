@@ -23,14 +23,16 @@ final class CaptureWriter: Sendable {
 
     /// - Parameter lines: nil: no lines are wanted.
     init(
-        lines: LineOutput?, json: Bool, instructions: Int, folder: sending CaptureFolder?,
+        lines: LineOutput?, json: Bool, instructions: Int, hidden: Set<RegionLabel.Kind>,
+        folder: sending CaptureFolder?,
         whenReaderLeaves: @escaping @Sendable () -> Void
     ) {
         self.lines = lines
         writesJSON = json
         self.whenReaderLeaves = whenReaderLeaves
         let text = TextLines(
-            usesColour: !json && lines?.takesColour ?? false, instructions: instructions)
+            usesColour: !json && lines?.takesColour ?? false, instructions: instructions,
+            hidden: hidden)
         state = Mutex(State(text: text, folder: folder))
     }
 
@@ -38,16 +40,8 @@ final class CaptureWriter: Sendable {
         state.withLock { state in
             state.tally.add(event)
             if let capture = state.assembler.take(event) { write(capture, &state) }
-            switch event {
-            case .loss(let loss):
-                state.folder?.add(loss)
-                print { writesJSON ? json.line(loss) : state.text.line(loss) }
-            case .processExit(let exit):
-                state.folder?.add(exit)
-                print { writesJSON ? json.line(exit) : state.text.line(exit) }
-            case .transition, .page, .transitionEnd:
-                break
-            }
+            state.folder?.add(event)
+            print { writesJSON ? json.line(event) : state.text.line(event) }
         }
     }
 
@@ -56,9 +50,9 @@ final class CaptureWriter: Sendable {
         print { writesJSON ? json.line(capture) : state.text.line(capture) }
     }
 
-    private func print(_ line: () -> [UInt8]) {
-        guard let lines, lines.error == 0 else { return }
-        if !lines.write(line()) { whenReaderLeaves() }
+    private func print(_ line: () -> [UInt8]?) {
+        guard let lines, lines.error == 0, let bytes = line() else { return }
+        if !lines.write(bytes) { whenReaderLeaves() }
     }
 
     /// The trace has never begun: nothing is left behind.

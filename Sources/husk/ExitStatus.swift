@@ -2,7 +2,7 @@
 import Husk
 import HuskCapture
 
-import func Glibc.fflush
+import func Glibc.exit
 
 /// Husk's own exit statuses. Under `run` the target's own status is passed on in all other
 /// cases: its code, or 128 + N if signal N ended it.
@@ -71,8 +71,7 @@ extension OutputError: ReportableFailure {
     var exitStatus: ExitStatus { .output }
 }
 
-/// Ends the process. Nothing of Husk's waits in stdio's buffers, but ArgumentParser's may.
+/// Ends the process.
 func leave(_ status: Int32) -> Never {
-    fflush(nil)
-    exitWithoutWaitingForProbes(status)
+    exit(status)
 }

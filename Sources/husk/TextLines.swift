@@ -8,8 +8,18 @@ struct TextLines {
     let usesColour: Bool
     /// Instructions to show of each run of pages.
     let instructions: Int
+    /// Kinds of code whose lines are left out.
+    let hidden: Set<RegionLabel.Kind>
     /// The first event's time; lines count from there.
-    var origin: Timestamp?
+    private var origin: Timestamp?
+    /// The generation last shown of each page that was looked at.
+    private var shown: [PageKey: Int] = [:]
+
+    init(usesColour: Bool, instructions: Int, hidden: Set<RegionLabel.Kind> = []) {
+        self.usesColour = usesColour
+        self.instructions = instructions
+        self.hidden = hidden
+    }
 
     private enum Colour: String {
         case red = "31"
@@ -17,26 +27,105 @@ struct TextLines {
         case dim = "2"
     }
 
-    mutating func line(_ capture: TransitionCapture) -> [UInt8] {
+    /// Nil: of no interest to people. Shared mappings that are not executable are told when they
+    /// turn out to be the other face of code; a look that saw nothing new is none.
+    mutating func line(_ capture: TransitionCapture) -> [UInt8]? {
         let transition = capture.transition
+        if transition.isView || isHidden(transition) { return nil }
+        if transition.kind == .look, !hasNews(capture) { return nil }
         let change = change(transition)
         var columns = [
             clock(transition.time),
             right(String(transition.task.pid), 7),
             left(transition.threadName.escaped, 15),
-            left(transition.kind.rawValue, 8),
+            left(action(transition), 8),
             left("\(transition.start.hexadecimal)-\(transition.end.hexadecimal)", 25),
             right(Self.size(transition.length), 8),
             paint(left(change, 11), colour(of: transition)),
             left(Self.backing(transition.backing), 20),
         ]
         columns.append(outcome(capture))
+        if let label = transition.label, label.kind == .jit || label.kind == .fileless {
+            columns.append("[\(label.kind.rawValue): \(label.detail.escaped)]")
+        }
+        if let writer = transition.writer, writer.task.pid != transition.task.pid {
+            columns.append("written by process \(writer.task.pid)")
+        }
         var text = columns.joined(separator: " ").trimmingTrailingBlanks() + "\n"
         for run in capture.runs where instructions > 0 { text += disassembly(of: run) }
         return Array(text.utf8)
     }
 
-    mutating func line(_ loss: Loss) -> [UInt8] {
+    /// An event that stands for itself.
+    mutating func line(_ event: Event) -> [UInt8]? {
+        switch event {
+        case .loss(let loss): return line(loss)
+        case .processExit(let exit): return line(exit)
+        case .processStart(let start):
+            let how = start.sharesMemory ? "started, sharing memory" : "started"
+            return note(start.time, start.child, "\(how), by process \(start.parent.pid)")
+        case .programExecution(let execution):
+            var text = "executes \(execution.name.escaped)"
+            if let fileless = execution.fileless {
+                text += " " + paint("(fileless: \(fileless.rawValue))", .red)
+            }
+            return note(execution.time, execution.task.pid, text)
+        case .sharedView(let view):
+            return note(
+                view.time, view.executable.pid,
+                "\(Self.range(view.executable)) is the same memory as "
+                    + "\(view.writable.protection) \(Self.range(view.writable))"
+                    + (view.writable.pid == view.executable.pid
+                        ? "" : " of process \(view.writable.pid)"))
+        case .label(let region):
+            if hidden.contains(region.label.kind) { return nil }
+            return note(
+                region.time, region.task.pid,
+                "\(region.start.hexadecimal)-"
+                    + "\(region.start.advanced(by: region.length).hexadecimal) is "
+                    + "\(region.label.kind.rawValue) code (\(region.label.source.rawValue)"
+                    + "\(region.label.detail.isEmpty ? "" : ", " + region.label.detail.escaped))")
+        case .transition, .page, .transitionEnd, .blindSpot: return nil
+        }
+    }
+
+    private mutating func note(_ time: Timestamp, _ pid: Int32, _ text: String) -> [UInt8] {
+        Array("\(clock(time)) \(right(String(pid), 7)) \(text)\n".utf8)
+    }
+
+    private static func range(_ region: RegionReference) -> String {
+        "\(region.start.hexadecimal)-\(region.end.hexadecimal)"
+    }
+
+    private func isHidden(_ transition: Transition) -> Bool {
+        transition.label.map { hidden.contains($0.kind) } ?? false
+    }
+
+    /// What has happened; for a look or a write, at the occasion of which call.
+    private func action(_ transition: Transition) -> String {
+        switch transition.kind {
+        case .look: "look:" + (transition.call?.rawValue ?? "")
+        case .write: transition.call?.rawValue ?? "write"
+        default: transition.kind.rawValue
+        }
+    }
+
+    private mutating func hasNews(_ capture: TransitionCapture) -> Bool {
+        var isNew = !capture.unreadable.isEmpty || !capture.losses.isEmpty
+        for page in capture.runs.lazy.flatMap(\.pages) {
+            let key = PageKey(pid: page.task.pid, address: page.address)
+            if shown[key] != page.generation { isNew = true }
+            shown[key] = page.generation
+        }
+        return isNew
+    }
+
+    private struct PageKey: Hashable {
+        var pid: Int32
+        var address: Address
+    }
+
+    private mutating func line(_ loss: Loss) -> [UInt8] {
         var text = "\(clock(loss.time)) \(paint("LOST", .red)) \(loss.cause.rawValue)"
         if let start = loss.start {
             text += ": \(start.hexadecimal)-\(start.advanced(by: loss.length).hexadecimal)"
@@ -48,7 +137,7 @@ struct TextLines {
         return Array((text + "\n").utf8)
     }
 
-    mutating func line(_ exit: ProcessExit) -> [UInt8] {
+    private mutating func line(_ exit: ProcessExit) -> [UInt8] {
         let signal = exit.status & 0x7F
         let how =
             signal == 0
@@ -66,6 +155,11 @@ struct TextLines {
                 "\(tally.distinctContents) distinct",
             ].compactMap { $0 }.joined(separator: ", ")
         ]
+        if tally.blindSpots > 0 {
+            lines.append(
+                count(UInt64(tally.blindSpots), "region")
+                    + " could change without a system call: captured at \(tally.looks) looks")
+        }
         if tally.isComplete {
             lines.append("complete: nothing was lost")
             return lines
@@ -96,7 +190,10 @@ struct TextLines {
     private func change(_ transition: Transition) -> String {
         let before = transition.isFresh ? "new" : transition.previous?.description ?? "???"
         if transition.isAttempt { return "\(before) -> \(transition.requested)" }
-        if transition.kind == .munmap { return "\(before) -> gone" }
+        if transition.effective.isEmpty, [.munmap, .mremap, .shmdt, .brk].contains(transition.kind)
+        {
+            return "\(before) -> gone"
+        }
         return "\(before) -> \(transition.effective)"
     }
 

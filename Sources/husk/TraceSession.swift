@@ -12,6 +12,8 @@ final class TraceSession {
     private let writer: CaptureWriter
     /// Written to by the ring's thread: the trace has ended, or the reader of the lines has gone.
     private let wake: WakePipe
+    /// When `run` ends by itself.
+    private var limit = Deadline(after: nil)
 
     init(_ options: TraceOptions, lines: LineOutput) throws {
         self.options = options
@@ -22,15 +24,18 @@ final class TraceSession {
         self.wake = wake
         writer = CaptureWriter(
             lines: options.quiet && options.log == nil ? nil : lines, json: options.json,
-            instructions: options.disassemble, folder: folder,
+            instructions: options.disassemble, hidden: options.hiddenKinds, folder: folder,
             whenReaderLeaves: { wake.tell(.readerLeft) })
     }
 
     // MARK: attach
 
     /// Traces processes that run already. Returns how it went.
-    func attach(_ pids: [Int32]) throws -> ExitStatus {
-        let tracer = try startTracer(pids)
+    func attach(_ pids: [Int32], wholeTree: Bool, present: Bool) throws -> ExitStatus {
+        let tracer = try startTracer(pids) {
+            $0.includesDescendants = wholeTree
+            $0.capturesPresent = present
+        }
         note(
             "tracing \(pids.count == 1 ? "process" : "processes") "
                 + pids.map(String.init).joined(separator: ", ") + "; Ctrl-C ends the trace")
@@ -52,6 +57,7 @@ final class TraceSession {
     func run(_ arguments: [[UInt8]]) throws -> Int32 {
         let command = try HeldCommand(arguments, signals: signals)
         let tracer = try startTracer([command.pid])
+        limit = Deadline(after: options.duration?.duration)
         do {
             try command.execute()
         } catch {
@@ -59,22 +65,23 @@ final class TraceSession {
             writer.discard()
             throw error
         }
-        let status = waitForEnd(of: command)
+        let (status, wasAsked) = waitForEnd(of: command)
+        if !wasAsked { waitForDescendants(tracer) }
         lines.giveUp(after: Self.readerPatience)
         let own = try finish(tracer, target: status)
         return own?.rawValue ?? Self.exitStatus(for: status)
     }
 
-    /// Waits until the command has ended; ends it when asked to.
-    private func waitForEnd(of command: HeldCommand) -> TargetStatus {
-        let limit = Deadline(after: options.duration?.duration)
+    /// Waits until the command has ended; ends it when asked to, by a signal or the time limit.
+    private func waitForEnd(of command: HeldCommand) -> (TargetStatus, wasAsked: Bool) {
         var ending = Ending()
         while true {
             switch command.poll() {
             case .running: break
-            case .exited(let code): return TargetStatus(exitCode: code)
-            case .killed(let signal): return TargetStatus(signal: signal)
-            case .unknown: return TargetStatus(exitCode: ExitStatus.failure.rawValue)
+            case .exited(let code): return (TargetStatus(exitCode: code), ending.isUnderWay)
+            case .killed(let signal): return (TargetStatus(signal: signal), ending.isUnderWay)
+            case .unknown:
+                return (TargetStatus(exitCode: ExitStatus.failure.rawValue), ending.isUnderWay)
             }
             wait(until: ending.isUnderWay ? ending.next : limit)
             if let signal = nextEndingSignal() {
@@ -87,6 +94,22 @@ final class TraceSession {
                 ending.begin(with: SIGTERM, ofCommand: command.pid, sending: true)
             } else if ending.isUnderWay, ending.next.hasPassed {
                 ending.insist(ofCommand: command.pid)
+            }
+        }
+    }
+
+    /// What the command has left running in the background is traced to its end, too. Ctrl-C or
+    /// the time limit ends the trace then, not those processes.
+    private func waitForDescendants(_ tracer: Tracer) {
+        // Those that end with the command, within a moment, are not worth a word.
+        let grace = Deadline(after: .milliseconds(300))
+        var hasSaidSo = false
+        while tracer.hasLivingTargets, !wake.has(.readerLeft), !limit.hasPassed {
+            wait(until: Deadline(after: .milliseconds(100)))
+            if nextEndingSignal() != nil { return }
+            if !hasSaidSo, grace.hasPassed {
+                note("the command has ended; tracing what it left running (Ctrl-C ends the trace)")
+                hasSaidSo = true
             }
         }
     }
@@ -122,8 +145,11 @@ final class TraceSession {
 
     // MARK: Parts
 
-    private func startTracer(_ pids: [Int32]) throws -> Tracer {
+    private func startTracer(
+        _ pids: [Int32], _ adapt: (inout Tracer.Configuration) -> Void = { _ in }
+    ) throws -> Tracer {
         var configuration = options.tracerConfiguration()
+        adapt(&configuration)
         configuration.onEvent = { [writer] in writer.take($0) }
         configuration.onEnd = { [wake] in wake.tell(.traceEnded) }
         let tracer = Tracer(pids: pids, configuration: configuration)
@@ -140,10 +166,7 @@ final class TraceSession {
     private func finish(
         _ tracer: Tracer, target: TargetStatus?
     ) throws -> ExitStatus? {
-        // Detaching is left to the end of the process (`leave`): the tracer must not be taken
-        // down before, so it is kept.
-        try tracer.stop(detaching: false)
-        _ = Unmanaged.passRetained(tracer)
+        try tracer.stop()
         let (tally, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
         if !options.quiet || !tally.isComplete {
             for line in TextLines.summary(tally) { Diagnostics.note(line) }

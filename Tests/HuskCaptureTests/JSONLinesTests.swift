@@ -24,8 +24,8 @@ struct JSONLinesTests {
         let zeros = "ad7facb2586fc6e966c004d7d1d16b024f5805ff7cb47c7a85dabd8b48892ca7"
         #expect(
             text(json.line(capture, files: ["7000_ad7facb2586fc6e9.bin"])) == """
-                {"arguments":{"address":"0x7000","flags":"0x0","length":"0x1000"},\
-                "backing":{"kind":"anonymous"},"effective":"--x","fresh":false,\
+                {"abi":"64-bit","arguments":{"address":"0x7000","flags":"0x0","length":"0x1000"},\
+                "backing":{"kind":"anonymous"},"call":"mprotect","effective":"--x","fresh":false,\
                 "id":"0000000000000012","instruction_pointer":"0x401000","kind":"mprotect",\
                 "length":4096,"pages":{"captured":1,"complete":true,"lost":0,"stalled_ns":0,\
                 "unreadable":0,"untouched":0},"previous":"rw-",\
@@ -79,12 +79,12 @@ struct JSONLinesTests {
     }
 
     @Test("losses, the end of a process, the summary")
-    func others() {
+    func others() throws {
         let loss = Loss(
             cause: .ringFull, time: Sample.time(0), task: Sample.task,
             transition: Transition.ID(rawValue: 7), start: 0x7000, length: 8192)
         #expect(
-            text(json.line(loss)) == """
+            text(try #require(json.line(.loss(loss)))) == """
                 {"cause":"ring-full","count":1,"length":8192,\
                 "process":{"host_pid":1042,"host_tid":1043,"pid":42,"tid":43},"start":"0x7000",\
                 "time":{"monotonic_ns":1000000,"wall_ns":1700000000000000000},\
@@ -92,16 +92,17 @@ struct JSONLinesTests {
 
                 """)
         let exit = ProcessExit(task: Sample.task, time: Sample.time(0), status: 0x0300)
-        #expect(text(json.line(exit)).contains(#""exit_code":3"#))
+        #expect(text(try #require(json.line(.processExit(exit)))).contains(#""exit_code":3"#))
         let killed = ProcessExit(task: Sample.task, time: Sample.time(0), status: 9)
-        #expect(text(json.line(killed)).contains(#""signal":9"#))
+        #expect(text(try #require(json.line(.processExit(killed)))).contains(#""signal":9"#))
         var tally = CaptureTally()
         tally.add(.loss(loss))
         #expect(
             text(json.summary(tally, copyMethod: "task-work", target: TargetStatus(exitCode: 3)))
                 == """
-                {"attempts":0,"bytes":0,"complete":false,"copy_method":"task-work",\
-                "distinct_contents":0,"losses":{"ring-full":2},"pages":0,"regions":0,\
+                {"attempts":0,"blind_spots":0,"bytes":0,"children":0,"complete":false,\
+                "copy_method":"task-work","distinct_contents":0,"looks":0,\
+                "losses":{"ring-full":2},"pages":0,"regions":0,\
                 "target":{"exit_code":3},"transitions":0,"type":"summary","unreadable":0}
 
                 """)

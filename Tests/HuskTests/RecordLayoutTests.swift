@@ -58,10 +58,17 @@ struct RecordLayoutTests {
                     ("result", \.result), ("instruction_pointer", \.instruction_pointer),
                     ("stack_pointer", \.stack_pointer), ("call", \.call), ("flags", \.flags),
                     ("requested", \.requested), ("previous", \.previous),
-                    ("effective", \.effective), ("backing", \.backing), ("inode", \.inode),
-                    ("file_offset", \.file_offset), ("device_major", \.device_major),
+                    ("effective", \.effective), ("backing", \.backing),
+                    ("file_offset", \.file_offset), ("abi", \.abi),
+                    ("stack_words", \.stack_words), ("comm", \.comm), ("file", \.file),
+                    ("stack", \.stack),
+                ])
+            + Self.inSwift(
+                "husk_file",
+                [
+                    ("inode", \husk_file.inode), ("device_major", \.device_major),
                     ("device_minor", \.device_minor), ("link_count", \.link_count),
-                    ("path_size", \.path_size), ("comm", \.comm), ("path", \.path),
+                    ("path_size", \.path_size), ("path", \.path),
                 ])
             + Self.inSwift(
                 "husk_page",
@@ -90,10 +97,33 @@ struct RecordLayoutTests {
                     ("reserved", \.reserved),
                 ])
             + Self.inSwift(
+                "husk_process_fork",
+                [
+                    ("header", \husk_process_fork.header), ("clone_flags", \.clone_flags),
+                    ("child_pid", \.child_pid), ("child_host_pid", \.child_host_pid),
+                    ("comm", \.comm),
+                ])
+            + Self.inSwift(
+                "husk_process_exec",
+                [
+                    ("header", \husk_process_exec.header), ("backing", \.backing),
+                    ("reserved", \.reserved), ("comm", \.comm), ("file_name", \.file_name),
+                    ("file", \.file),
+                ])
+            + Self.inSwift(
+                "husk_write",
+                [
+                    ("header", \husk_write.header), ("start", \.start), ("length", \.length),
+                    ("call", \.call), ("target_pid", \.target_pid), ("inode", \.inode),
+                    ("device_major", \.device_major), ("device_minor", \.device_minor),
+                    ("is_held", \.is_held), ("reserved", \.reserved), ("comm", \.comm),
+                ])
+            + Self.inSwift(
                 "husk_config",
                 [
                     ("pid_namespace", \husk_config.pid_namespace),
-                    ("hidden_pages", \.hidden_pages), ("reserved", \.reserved),
+                    ("hidden_pages", \.hidden_pages),
+                    ("exit_has_memory", \.exit_has_memory), ("reserved", \.reserved),
                     ("ring_size", \.ring_size),
                     ("stall_limit_ns", \.stall_limit_ns),
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),

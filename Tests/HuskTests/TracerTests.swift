@@ -334,6 +334,7 @@ struct TracerTests {
             case .processExit(let exit):
                 kinds.append("exit")
                 #expect(exit.status == 7 << 8)
+            default: kinds.append("other")
             }
         }
         #expect(kinds.suffix(4) == ["transition", "page", "end", "exit"])

@@ -15,7 +15,8 @@ public enum Sample {
     ) -> Transition {
         Transition(
             id: Transition.ID(rawValue: id), number: RecordNumber(cpu: 1, sequence: id),
-            kind: .mprotect, time: time(id), task: task, threadName: TargetText("target"),
+            kind: .mprotect, call: .mprotect, time: time(id), task: task,
+            threadName: TargetText("target"),
             start: start, length: length,
             arguments: Transition.Arguments(address: start, length: length, flags: 0),
             result: result, requested: [.execute], previous: [.read, .write],

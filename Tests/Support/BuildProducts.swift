@@ -17,4 +17,23 @@ public enum BuildProducts {
     public static func fixture(_ name: String) -> String {
         folder + "/fixture-" + name
     }
+
+    /// The folder with the programs of Tests/Fixtures/cases, built when first asked for: some
+    /// need flags that SwiftPM cannot give (32-bit, an executable stack, no C library).
+    public static func cases() throws -> String {
+        try casesBuilt.get()
+    }
+
+    private static let casesBuilt = Result {
+        let output = folder + "/cases"
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let build = Process()
+        build.executableURL = root.appending(path: "Tools/build-cases")
+        build.arguments = [output]
+        try build.run()
+        build.waitUntilExit()
+        guard build.terminationStatus == 0 else { throw CocoaError(.executableNotLoadable) }
+        return output
+    }
 }

@@ -6,15 +6,21 @@ public struct Truth: Hashable, Sendable {
     public var address: UInt64
     public var length: Int
     public var sha256: String
+    /// In whose memory; nil: the fixture does not say (or does not know: it has a PID
+    /// namespace of its own).
+    public var pid: Int32?
 
-    /// The `code ADDRESS LENGTH SHA256` lines of a fixture's output.
+    /// The `code ADDRESS LENGTH SHA256 [PID]` lines of a fixture's output.
     public static func read(_ output: String) -> [Truth] {
         output.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 4, words[0] == "code", words[1].hasPrefix("0x"),
+            guard words.count == 4 || words.count == 5, words[0] == "code",
+                words[1].hasPrefix("0x"),
                 let address = UInt64(words[1].dropFirst(2), radix: 16), let length = Int(words[2])
             else { return nil }
-            return Truth(address: address, length: length, sha256: String(words[3]))
+            return Truth(
+                address: address, length: length, sha256: String(words[3]),
+                pid: words.count == 5 ? Int32(words[4]) : nil)
         }
     }
 

@@ -13,16 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*
- * A detached mount of tracefs: a folder descriptor that no one else sees and that is gone
- * when it is closed. The tracepoints' numbers can be read from it on a machine where
- * tracefs is not mounted, without mounting it for everyone (fsopen(2), Linux 5.2).
- */
-int husk_tracefs_open(void);
-
-/* Opens a tracepoint for every CPU-independent use by a BPF program (perf_event_open(2)). */
-int husk_tracepoint_open(uint64_t tracepoint_id);
-
 /* pidfd_open(2). */
 int husk_pidfd_open(pid_t pid);
 
@@ -56,18 +46,14 @@ struct husk_signal {
 int husk_signalfd_open(const sigset_t *set);
 int husk_signalfd_read(int fd, struct husk_signal *signal);
 
-/*
- * exit(2) without waiting for the kernel to take the probes down (some 70 ms each, at the
- * last close of a tracepoint's descriptor): a child holds the descriptors for that long and
- * ends when this process is gone.
- */
-void husk_exit_leaving_descriptors(int status) __attribute__((noreturn));
-
 /* eventfd(2). */
 int husk_eventfd_open(void);
 
 /* process_vm_readv(2) of one range: bytes read or -errno. */
 ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size);
+
+/* kcmp(2), KCMP_VM: 1 if two processes have the same memory, 0 if not, or -errno. */
+int husk_processes_share_memory(pid_t first, pid_t second);
 
 /* strerror_r(3), the POSIX one. */
 void husk_error_name(int error, char *buffer, size_t size);

@@ -37,11 +37,14 @@ public struct SystemReport: Sendable {
         machine = targetText(name.machine).escaped
         checks = [Self.architecture(machine), Self.typeInformation()]
         checks += Self.capabilities()
-        checks += [Self.lockdown(), Self.tracepoints()].compactMap { $0 }
+        checks += [Self.lockdown()].compactMap { $0 }
         checks += Self.features()
-        let (load, method) = Self.probes()
-        copyMethod = method
-        checks += [load, Self.deferredCopy(method), Self.processNumbers(), Self.swap()]
+        let (load, loaded) = Self.probes()
+        copyMethod = loaded?.method
+        checks += [
+            load, Self.deferredCopy(loaded?.method), Self.lastLook(loaded?.lastLook),
+            Self.processNumbers(), Self.swap(),
+        ]
     }
 
     // MARK: Checks
@@ -93,19 +96,6 @@ public struct SystemReport: Sendable {
                 ? "this mode forbids BPF programs to read memory; boot without it" : nil)
     }
 
-    private static func tracepoints() -> Check {
-        do throws(HuskError) {
-            let tracepoints = try Tracepoints()
-            _ = try tracepoints.number(of: "syscalls/sys_enter_mprotect")
-            return Check(
-                name: "syscall tracepoints", status: .ok, detail: tracepoints.place.rawValue)
-        } catch {
-            return Check(
-                name: "syscall tracepoints", status: .missing, detail: error.description,
-                hint: error.hint)
-        }
-    }
-
     private static func features() -> [Check] {
         let helpers: [(bpf_func_id, String, String)] = [
             (BPF_FUNC_find_vma, "bpf_find_vma", "5.17"), (BPF_FUNC_loop, "bpf_loop", "5.17"),
@@ -113,7 +103,7 @@ public struct SystemReport: Sendable {
         ]
         var checks = helpers.map { helper, name, since in
             let (result, _) = LibbpfLog.collecting {
-                libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, helper, nil)
+                libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, helper, nil)
             }
             return feature("helper " + name, result, since)
         }
@@ -139,7 +129,7 @@ public struct SystemReport: Sendable {
         }
     }
 
-    private static func probes() -> (Check, CopyMethod?) {
+    private static func probes() -> (Check, ProbeObject?) {
         do throws(HuskError) {
             let probes = try ProbeObject(
                 ProbeObject.Options(
@@ -147,7 +137,7 @@ public struct SystemReport: Sendable {
             try probes.attach()
             return (
                 Check(name: "probes", status: .ok, detail: "loaded, verified and attached"),
-                probes.method
+                probes
             )
         } catch {
             return (
@@ -173,6 +163,25 @@ public struct SystemReport: Sendable {
         case nil:
             Check(
                 name: "task-work callback", status: .limited,
+                detail: "not known, since the probes cannot be loaded")
+        }
+    }
+
+    private static func lastLook(_ lastLook: LastLook?) -> Check {
+        switch lastLook {
+        case .exitTracepoint, .functionHook:
+            Check(
+                name: "last look", status: .ok,
+                detail: "memory that can change without a call is looked at when the process "
+                    + "ends, whatever ends it")
+        case .exitCall:
+            Check(
+                name: "last look", status: .limited,
+                detail: "a process that a signal ends is not looked at once more",
+                hint: "that needs Linux 6.16, or a kernel that allows function hooks (fentry)")
+        case nil:
+            Check(
+                name: "last look", status: .limited,
                 detail: "not known, since the probes cannot be loaded")
         }
     }

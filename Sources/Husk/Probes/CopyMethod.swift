@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-internal import CLibbpf
 
 /// How the kernel side copies pages.
 public enum CopyMethod: String, Hashable, Sendable, CaseIterable {
@@ -34,19 +33,31 @@ enum DeferredFlavor: Sendable {
         case .implicitProgram, .none: EmbeddedProbes.base64
         }
     }
+}
 
-    /// What the kernel's BTF says it has, best first. Whether it may be used shows when the
-    /// programs are loaded; `.none` is always the last resort.
-    static func offered() -> [DeferredFlavor] {
-        guard let btf = btf__load_vmlinux_btf() else { return [.none] }
-        defer { btf__free(btf) }
-        let kind: UInt32 = 12  // BTF_KIND_FUNC, linux/btf.h (a macro and an enum: ambiguous here)
-        if btf__find_by_name_kind(btf, "bpf_task_work_schedule_resume", kind) > 0 {
-            return [.implicitProgram, .none]
+/// When memory that can change without a call is looked at for the last time, whatever ends
+/// the process.
+public enum LastLook: String, Hashable, Sendable, CaseIterable {
+    /// In sched_process_exit, which comes before the memory goes since Linux 6.16.
+    case exitTracepoint = "exit-tracepoint"
+    /// In a hook on a kernel function of do_exit(): older kernels that allow such hooks.
+    case functionHook = "function-hook"
+    /// At exit_group(2) only: a process that a signal ends is not looked at.
+    case exitCall = "exit-call"
+}
+
+/// One way to load the probes.
+struct Variant: Sendable {
+    var flavor: DeferredFlavor
+    var lastLook: LastLook
+
+    /// What the kernel's types say it has, best first. Whether it may be used shows when the
+    /// programs are loaded; the last one needs least.
+    static func offered(by kernel: KernelTypes) -> [Variant] {
+        let lastLooks: [LastLook] =
+            kernel.exitTracepointHasMemory ? [.exitTracepoint] : [.functionHook, .exitCall]
+        return (kernel.flavors + [.none]).flatMap { flavor in
+            lastLooks.map { Variant(flavor: flavor, lastLook: $0) }
         }
-        if btf__find_by_name_kind(btf, "bpf_task_work_schedule_resume_impl", kind) > 0 {
-            return [.explicitProgram, .none]
-        }
-        return [.none]
     }
 }

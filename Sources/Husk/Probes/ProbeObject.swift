@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-internal import CHuskSystem
 internal import CLibbpf
 internal import Foundation
+internal import HuskModel
 internal import HuskProbes
 
 /// The loaded BPF object: its programs, maps and links. Not thread safe; one owner.
@@ -13,6 +13,7 @@ final class ProbeObject {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
     let method: CopyMethod
+    let lastLook: LastLook
 
     struct Options {
         var ringSize: Int
@@ -32,10 +33,16 @@ final class ProbeObject {
                 errno: errno,
                 hint: "Husk needs a kernel built with CONFIG_DEBUG_INFO_BTF, and /sys mounted")
         }
-        var flavors = DeferredFlavor.offered()
+        let kernel = KernelTypes()
+        guard kernel.hasRegionTree else {
+            throw HuskError(
+                .unsupportedKernel, "this kernel keeps a process's regions in another way",
+                hint: "Husk needs Linux 6.1 or later")
+        }
+        var variants = Variant.offered(by: kernel)
         if let wanted = options.method {
-            flavors.removeAll { $0.method != wanted }
-            guard !flavors.isEmpty else {
+            variants.removeAll { $0.flavor.method != wanted }
+            guard !variants.isEmpty else {
                 throw HuskError(
                     .unsupportedKernel, "this kernel has no task-work callbacks for BPF",
                     hint: "they came with Linux 6.18; leave the choice to Husk, or use "
@@ -43,24 +50,26 @@ final class ProbeObject {
             }
         }
         var failure: HuskError?
-        for flavor in flavors {
+        for variant in variants {
             do throws(HuskError) {
-                try self.init(options, flavor: flavor)
+                try self.init(options, variant)
                 return
             } catch {
-                // Without privilege, or for a bad size, the next way fails as well.
-                if error.code != .probesRefused { throw error }
+                // Without privilege, or for a bad size, the next way fails as well. Function
+                // hooks may be refused (EPERM) where everything else is allowed.
+                if error.code != .probesRefused, variant.lastLook != .functionHook { throw error }
                 failure = failure ?? error
             }
         }
         throw failure ?? HuskError(.probesRefused, "no way to copy pages was found")
     }
 
-    private init(_ options: Options, flavor: DeferredFlavor) throws(HuskError) {
-        method = flavor.method
-        object = try Self.open(flavor.embeddedObject)
+    private init(_ options: Options, _ variant: Variant) throws(HuskError) {
+        method = variant.flavor.method
+        lastLook = variant.lastLook
+        object = try Self.open(variant.flavor.embeddedObject)
         // From here on `deinit` runs, also when this throws: everything is initialized.
-        try Self.configure(object, options, flavor)
+        try Self.configure(object, options, variant)
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
         if result != 0 { throw Self.loadFailure(-result, log) }
     }
@@ -98,7 +107,7 @@ final class ProbeObject {
     }
 
     private static func configure(
-        _ object: OpaquePointer, _ options: Options, _ flavor: DeferredFlavor
+        _ object: OpaquePointer, _ options: Options, _ variant: Variant
     ) throws(HuskError) {
         var configuration = husk_config()
         configuration.pid_namespace = PIDNamespace.inodeUnlessInitial()
@@ -107,6 +116,7 @@ final class ProbeObject {
         configuration.stall_limit_ns = options.stallLimit
         configuration.stall_silence_ns = options.stallSilence
         configuration.walk_limit_ns = options.walkLimit
+        configuration.exit_has_memory = variant.lastLook == .exitCall ? 0 : 1
 
         let readOnly = bpf_object__find_map_by_name(object, ".rodata")
         let ring = bpf_object__find_map_by_name(object, "ring")
@@ -125,8 +135,12 @@ final class ProbeObject {
             let name = String(cString: bpf_program__name(program))
             let isDeferred = name.hasSuffix(suffix)
             let hasTwin = isDeferred || names.contains(name + suffix)
+            let isHook = String(cString: bpf_program__section_name(program)).hasPrefix("fentry/")
             bpf_program__set_autoload(
-                program, !hasTwin || isDeferred == (flavor.method == .taskWork))
+                program,
+                isHook
+                    ? variant.lastLook == .functionHook
+                    : !hasTwin || isDeferred == (variant.flavor.method == .taskWork))
         }
     }
 
@@ -152,12 +166,12 @@ final class ProbeObject {
                 hint: "choose a smaller ring", details: log)
         default:
             let (result, _) = LibbpfLog.collecting {
-                libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_find_vma, nil)
+                libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_find_vma, nil)
             }
             if result == 0 {
                 return HuskError(
                     .unsupportedKernel, "this kernel lacks bpf_find_vma", errno: errno,
-                    hint: "Husk needs Linux 5.17 or later")
+                    hint: "Husk needs Linux 6.1 or later")
             }
             return HuskError(
                 .probesRefused, "the kernel refuses the probes", errno: errno,
@@ -169,53 +183,66 @@ final class ProbeObject {
 
     /// Adds a process to those that are watched. Do this before ``attach()``: the filter
     /// stands before the first probe can fire.
-    func watch(pid: Int32) throws(HuskError) {
+    func watch(pid: Int32, following: Bool) throws(HuskError) {
         var key = UInt32(pid)
-        var value: UInt32 = 1
+        // TARGET_WATCHED, TARGET_FOLLOWED (bpf/state.h)
+        var value: UInt32 = following ? 3 : 1
         guard bpf_map_update_elem(descriptor(of: "targets"), &key, &value, 0) == 0 else {
             throw HuskError(.system, "cannot watch process \(pid)", errno: errno)
         }
     }
 
-    /// Takes a process that has ended out again: its number may be given to another one.
+    /// Takes a process out again that had ended before the probes were attached.
     func unwatch(pid: Int32) {
         var key = UInt32(pid)
         bpf_map_delete_elem(descriptor(of: "targets"), &key)
     }
 
-    /// Attaches every program to its tracepoint.
-    func attach() throws(HuskError) {
-        let tracepoints = try Tracepoints()
-        var pending: [(program: OpaquePointer, tracepoint: String)] = []
-        Self.forEachProgram(of: object) { program in
-            guard bpf_program__autoload(program) else { return }
-            let section = String(cString: bpf_program__section_name(program))
-            pending.append((program, String(section.drop { $0 != "/" }.dropFirst())))
+    /// Whether no process is watched any more: the kernel side takes out those that end.
+    var watchesNoOne: Bool {
+        var key: UInt32 = 0
+        return bpf_map_get_next_key(descriptor(of: "targets"), nil, &key) != 0
+    }
+
+    /// Takes all processes out. A child that is being born meanwhile may be added behind the
+    /// back of this loop, as often as its parent was still there: so it is bounded.
+    func unwatchAll() {
+        let targets = descriptor(of: "targets")
+        var key: UInt32 = 0
+        for _ in 0..<(1 << 20) {
+            guard bpf_map_get_next_key(targets, nil, &key) == 0 else { return }
+            bpf_map_delete_elem(targets, &key)
         }
-        for (program, tracepoint) in pending {
-            let opened = husk_tracepoint_open(try tracepoints.number(of: tracepoint))
-            guard opened >= 0 else { throw Self.attachFailure(tracepoint, -opened) }
-            let (link, log) = LibbpfLog.collecting {
-                bpf_program__attach_perf_event(program, opened)
-            }
+    }
+
+    /// From now on, whoever writes to this file is told: it was executable before Husk came.
+    func noteViewed(_ file: FileIdentity) {
+        // struct viewed_file (bpf/state.h): inode, device in the kernel's encoding, padding.
+        var key: (UInt64, UInt32, UInt32) = (
+            file.inode, file.deviceMajor << 20 | (file.deviceMinor & 0xFFFFF), 0
+        )
+        var value: UInt32 = 1
+        bpf_map_update_elem(descriptor(of: "viewed"), &key, &value, 0)
+    }
+
+    /// Attaches every program.
+    func attach() throws(HuskError) {
+        var pending: [OpaquePointer] = []
+        Self.forEachProgram(of: object) { program in
+            if bpf_program__autoload(program) { pending.append(program) }
+        }
+        for program in pending {
+            let (link, log) = LibbpfLog.collecting { bpf_program__attach(program) }
             guard let link else {
+                let section = String(cString: bpf_program__section_name(program))
                 let failure = errno
-                close(opened)  // on success the link owns it
                 throw HuskError(
-                    .probesRefused, "cannot attach to \(tracepoint)", errno: failure,
+                    failure == EPERM || failure == EACCES ? .notPermitted : .probesRefused,
+                    "cannot attach to \(section)", errno: failure, hint: "run Husk as root",
                     details: log)
             }
             links.append(link)
         }
-    }
-
-    private static func attachFailure(_ tracepoint: String, _ errno: Int32) -> HuskError {
-        if errno == EACCES || errno == EPERM {
-            return HuskError(
-                .notPermitted, "attaching to \(tracepoint) needs CAP_PERFMON", errno: errno,
-                hint: "run Husk as root")
-        }
-        return HuskError(.probesRefused, "cannot attach to \(tracepoint)", errno: errno)
     }
 
     /// Removes every probe from the kernel. A callback that is under way still ends.

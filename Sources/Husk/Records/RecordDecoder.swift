@@ -9,6 +9,9 @@ enum Record {
     case pageRange(husk_page_range)
     case transitionEnd(husk_transition_end)
     case processExit(husk_process_exit)
+    case processFork(husk_process_fork)
+    case processExec(husk_process_exec)
+    case write(husk_write)
 
     /// The fixed part of `struct husk_page`: what stands before its content.
     struct husk_page_header {
@@ -24,6 +27,9 @@ enum Record {
         case .pageRange(let record): record.header
         case .transitionEnd(let record): record.header
         case .processExit(let record): record.header
+        case .processFork(let record): record.header
+        case .processExec(let record): record.header
+        case .write(let record): record.header
         }
     }
 }
@@ -54,6 +60,9 @@ enum RecordDecoder {
                 MemoryLayout<husk_page_range>.size
             case HUSK_RECORD_TRANSITION_END.rawValue: MemoryLayout<husk_transition_end>.size
             case HUSK_RECORD_PROCESS_EXIT.rawValue: MemoryLayout<husk_process_exit>.size
+            case HUSK_RECORD_PROCESS_FORK.rawValue: MemoryLayout<husk_process_fork>.size
+            case HUSK_RECORD_PROCESS_EXEC.rawValue: MemoryLayout<husk_process_exec>.size
+            case HUSK_RECORD_WRITE.rawValue: MemoryLayout<husk_write>.size
             default: throw .unknownKind(header.kind)
             }
         guard bytes.count >= expected, header.size == expected else {
@@ -83,6 +92,12 @@ enum RecordDecoder {
             return .transitionEnd(bytes.loadUnaligned(as: husk_transition_end.self))
         case HUSK_RECORD_PROCESS_EXIT.rawValue:
             return .processExit(bytes.loadUnaligned(as: husk_process_exit.self))
+        case HUSK_RECORD_PROCESS_FORK.rawValue:
+            return .processFork(bytes.loadUnaligned(as: husk_process_fork.self))
+        case HUSK_RECORD_PROCESS_EXEC.rawValue:
+            return .processExec(bytes.loadUnaligned(as: husk_process_exec.self))
+        case HUSK_RECORD_WRITE.rawValue:
+            return .write(bytes.loadUnaligned(as: husk_write.self))
         default:
             return .pageRange(bytes.loadUnaligned(as: husk_page_range.self))
         }

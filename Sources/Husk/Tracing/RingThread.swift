@@ -10,11 +10,13 @@ internal import HuskProbes
 /// Blocks in poll(2) until there are records, a target has ended or it is told to stop, so
 /// an idle trace costs nothing.
 final class RingThread: @unchecked Sendable {
-    // Guard: everything but `wake` is used by the thread itself only, once it runs.
-    // `start` hands it over, `stop` joins the thread before anything is looked at again; both
-    // are called under the tracer's lock.
+    // Guard: everything but `wake`, and the kernel's own map of targets, is used by the thread
+    // itself only, once it runs. `start` hands it over, `stop` joins the thread before anything
+    // is looked at again; both are called under the tracer's lock.
     private let probes: ProbeObject
+    /// The processes that the trace was started on; others may join them.
     private let targets: [TargetProcess.Handle]
+    private let capturesPresent: Bool
     private let wake: OwnedDescriptor
     private let sink: @Sendable (Event) -> Void
     private let whenDone: @Sendable () -> Void
@@ -26,10 +28,12 @@ final class RingThread: @unchecked Sendable {
 
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
+        capturingPresent: Bool,
         sink: @escaping @Sendable (Event) -> Void, whenDone: @escaping @Sendable () -> Void
     ) throws(HuskError) {
         self.probes = probes
         self.targets = targets
+        self.capturesPresent = capturingPresent
         self.sink = sink
         self.whenDone = whenDone
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
@@ -54,22 +58,18 @@ final class RingThread: @unchecked Sendable {
         }
     }
 
-    /// Ends the trace and returns when the last event has been told. The probes stay in place,
-    /// without a target in their filter: they see nothing any more.
+    /// Ends the trace and returns when the last event has been told; then takes the probes down.
     func stop() {
         guard !isJoined else { return }
         isJoined = true
         var one: UInt64 = 1
         _ = retryingInterrupted { write(wake.number, &one, MemoryLayout<UInt64>.size) }
         pthread_join(thread, nil)
-    }
-
-    /// Takes the probes down. The kernel needs some 70 ms for each, to be sure that no CPU is
-    /// inside it.
-    func detach() {
-        stop()
         probes.detach()
     }
+
+    /// Asks the kernel. From any thread, under the tracer's lock.
+    var hasLivingTargets: Bool { !isJoined && !probes.watchesNoOne }
 
     // MARK: On the thread
 
@@ -93,8 +93,10 @@ final class RingThread: @unchecked Sendable {
             }, Unmanaged.passUnretained(context).toOpaque(), nil)
         withExtendedLifetime(context) {
             if let ring {
-                read(ring)
-                for target in targets { probes.unwatch(pid: target.pid) }
+                // The probes are in place: what changes from here on comes through the ring.
+                for target in targets { takePresent(target.pid, context, ring) }
+                read(ring, context)
+                probes.unwatchAll()
                 drain(ring, context)
                 ring_buffer__free(ring)
             } else {
@@ -106,17 +108,31 @@ final class RingThread: @unchecked Sendable {
         whenDone()
     }
 
-    /// Until told to stop, or until all targets have ended.
-    private func read(_ ring: OpaquePointer) {
+    /// What was mapped before Husk came: a process's timeline begins with it.
+    private func takePresent(_ pid: Int32, _ context: Context, _ ring: OpaquePointer) {
+        let regions = MemoryMaps.regions(of: pid) ?? []
+        for region in regions where region.protection.contains(.execute) {
+            if let file = region.backing.file { probes.noteViewed(file) }
+        }
+        context.builder.takePresent(regions, of: pid, capturing: capturesPresent)
+        ring_buffer__consume(ring)
+    }
+
+    /// Until told to stop, or until no process is watched any more.
+    private func read(_ ring: OpaquePointer, _ context: Context) {
         var descriptors =
             [
                 pollfd(fd: ring_buffer__epoll_fd(ring), events: Int16(POLLIN), revents: 0),
                 pollfd(fd: wake.number, events: Int16(POLLIN), revents: 0),
             ] + targets.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         var living = targets.count
+        var ended = 0
         while true {
+            // Children have no descriptor here. Their ends come through the ring; the timeout is
+            // for an end whose record found no room.
+            let patience: Int32 = living == 0 ? 500 : -1
             let ready = retryingInterrupted {
-                Int(poll(&descriptors, nfds_t(descriptors.count), -1))
+                Int(poll(&descriptors, nfds_t(descriptors.count), patience))
             }
             if ready < 0 { return }
             if descriptors[0].revents != 0 { ring_buffer__consume(ring) }
@@ -124,10 +140,11 @@ final class RingThread: @unchecked Sendable {
             for index in 2..<descriptors.count where descriptors[index].revents != 0 {
                 descriptors[index].fd = -1  // poll(2) skips it from now on
                 descriptors[index].revents = 0
-                probes.unwatch(pid: targets[index - 2].pid)
                 living -= 1
             }
-            if living == 0 { return }
+            let hasNews = context.builder.endedProcesses != ended || ready == 0
+            ended = context.builder.endedProcesses
+            if living == 0 || hasNews, probes.watchesNoOne { return }
         }
     }
 

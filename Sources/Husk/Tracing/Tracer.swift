@@ -24,8 +24,7 @@ public final class Tracer: Sendable {
     private enum State {
         case new
         case running(RingThread)
-        /// The probes may still be in place.
-        case stopped(RingThread?)
+        case stopped
     }
 
     private let state = Mutex<State>(.new)
@@ -45,10 +44,7 @@ public final class Tracer: Sendable {
 
     deinit {
         state.withLock { state in
-            switch state {
-            case .running(let thread), .stopped(.some(let thread)): thread.detach()
-            case .new, .stopped(nil): break
-            }
+            if case .running(let thread) = state { thread.stop() }
         }
     }
 
@@ -103,26 +99,52 @@ public final class Tracer: Sendable {
                 stallSilence: configuration.stallSilence.nanosecondsClamped,
                 walkLimit: configuration.walkLimit.nanosecondsClamped,
                 method: configuration.copyMethod))
-        for pid in pids { try probes.watch(pid: pid) }
+        let following = configuration.followsChildren
+        for pid in pids { try probes.watch(pid: pid, following: following) }
         try probes.attach()
+        handles += try watchRelatives(probes)
+        // A process that ended before the probes were there will never be taken out by them.
+        for handle in handles where handle.hasEnded { probes.unwatch(pid: handle.pid) }
         method.withLock { $0 = probes.method }
         let collector = collector
         let thread = try RingThread(
-            probes: probes, targets: handles, sink: { collector.take($0) },
-            whenDone: { collector.finish() })
+            probes: probes, targets: handles,
+            capturingPresent: configuration.capturesPresent,
+            sink: { collector.take($0) }, whenDone: { collector.finish() })
         try thread.start()
         return thread
     }
 
-    /// Ends the trace, reads what is left in the ring, and returns the pages captured,
-    /// in the order of their capture. Called again, it returns the same pages.
+    /// Adds those that share memory with the targets and, if wanted, their descendants. The
+    /// probes are there already: a child that is born meanwhile is added by them, so a few
+    /// rounds find all.
+    private func watchRelatives(_ probes: ProbeObject) throws(HuskError) -> [TargetProcess.Handle] {
+        var known = Set(pids)
+        var handles: [TargetProcess.Handle] = []
+        for _ in 0..<16 {
+            var found = ProcessTree.sharers(ofMemoryOf: pids)
+            if configuration.includesDescendants {
+                found.formUnion(ProcessTree.descendants(of: pids))
+            }
+            found.subtract(known)
+            if found.isEmpty { break }
+            known.formUnion(found)
+            for pid in found.sorted() {
+                // One that has just ended needs no watching.
+                guard let handle = try? TargetProcess.open(pid: pid) else { continue }
+                try probes.watch(pid: pid, following: configuration.followsChildren)
+                handles.append(handle)
+            }
+        }
+        return handles
+    }
+
+    /// Ends the trace, reads what is left in the ring, takes the probes down, and returns the
+    /// pages captured, in the order of their capture. Called again, it returns the same pages.
     ///
-    /// - Parameter detaching: whether to wait until the probes have left the kernel, which takes
-    ///   some tenths of a second. If not, they stay, see nothing, and leave with the tracer or
-    ///   the process.
     /// - Throws: ``HuskError/Code/notStarted`` if the tracer has never been started.
     @discardableResult
-    public func stop(detaching: Bool = true) throws(HuskError) -> [Page] {
+    public func stop() throws(HuskError) -> [Page] {
         var failure: HuskError?
         state.withLock { state in
             switch state {
@@ -130,17 +152,20 @@ public final class Tracer: Sendable {
                 failure = HuskError(.notStarted, "this tracer has not been started")
             case .running(let thread):
                 thread.stop()
-                if detaching { thread.detach() }
-                state = .stopped(detaching ? nil : thread)
-            case .stopped(.some(let thread)) where detaching:
-                thread.detach()
-                state = .stopped(nil)
+                state = .stopped
             case .stopped:
                 break
             }
         }
         if let failure { throw failure }
         return collector.pages
+    }
+
+    /// Whether any process is still watched: a target, or one of its descendants.
+    public var hasLivingTargets: Bool {
+        state.withLock { state in
+            if case .running(let thread) = state { thread.hasLivingTargets } else { false }
+        }
     }
 
     /// What was lost so far: empty for a complete capture.

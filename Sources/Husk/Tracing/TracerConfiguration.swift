@@ -18,6 +18,13 @@ extension Tracer {
         /// How long one call may hold its thread altogether, copying included: for targets
         /// that make terabytes executable. The rest is lost, and recorded as such.
         public var walkLimit: Duration = .seconds(20)
+        /// Trace the children of the targets too, from their first instruction, and theirs.
+        public var followsChildren = true
+        /// Trace the descendants that the targets have already.
+        public var includesDescendants = false
+        /// Capture what is executable already when the trace starts, read from outside: as
+        /// transitions of the kind ``TransitionKind/present``.
+        public var capturesPresent = false
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true

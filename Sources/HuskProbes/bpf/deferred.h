@@ -70,12 +70,27 @@ static __always_inline void end_stall(struct thread *thread)
 	thread->stall_start_ns = 0;
 }
 
+/* Has user space handled the record that the thread waits for? Bounded as a full ring is. */
+static __always_inline bool has_awaited(struct thread *thread)
+{
+	if (bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) < thread->outside_position) {
+		judge_stall(thread);
+		if (!thread->give_up)
+			return false;
+	}
+	thread->stall_start_ns = 0;
+	thread->phase = PHASE_IDLE;
+	return true;
+}
+
 /* One share of the walk. Returns whether another one is wanted. */
 static __always_inline bool walk_share(struct thread *thread)
 {
 	struct thread *context = thread;
 	__u64 now;
 
+	if (thread->phase == PHASE_AWAITING)
+		return !has_awaited(thread);
 	if (thread->phase != PHASE_WALKING)
 		return false;
 	thread->stalled = 0;
@@ -101,13 +116,21 @@ static __always_inline bool walk_share(struct thread *thread)
 	return thread->phase == PHASE_WALKING;
 }
 
+/* No further callback is to be had: what is left is done here. */
+static __always_inline void walk_on(struct thread *thread)
+{
+	if (thread->phase == PHASE_WALKING)
+		walk_at_once();
+	thread->phase = PHASE_IDLE;
+}
+
 /* The element's own callback cannot be scheduled from itself: take turns. */
 static int on_walk(struct bpf_map *map, void *key, void *value)
 {
 	struct thread *thread = value;
 
 	if (walk_share(thread) && !schedule_again())
-		walk_at_once(thread);
+		walk_on(thread);
 	return 0;
 }
 
@@ -119,7 +142,7 @@ static int on_walk_again(struct bpf_map *map, void *key, void *value)
 	if (!thread)
 		return 0;
 	if (walk_share(thread) && schedule_resume(&thread->work, &threads, on_walk))
-		walk_at_once(thread);
+		walk_on(thread);
 	return 0;
 }
 
@@ -131,6 +154,19 @@ static __always_inline bool walk_deferred(struct thread *thread)
 		return true;
 	count(HUSK_COUNTER_NOT_DEFERRED);
 	return false;
+}
+
+/* Keeps the thread in the kernel until user space has handled all records sent so far. */
+static __always_inline void await_user_space(struct thread *thread)
+{
+	thread->phase = PHASE_AWAITING;
+	thread->give_up = 0;
+	thread->stall_start_ns = 0;
+	thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
+	if (schedule_resume(&thread->work, &threads, on_walk)) {
+		count(HUSK_COUNTER_NOT_DEFERRED);
+		thread->phase = PHASE_IDLE;
+	}
 }
 
 #endif /* HUSK_DEFERRED_H */

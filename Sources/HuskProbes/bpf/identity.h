@@ -51,6 +51,14 @@ static __always_inline __u64 thread_key(void)
 	return bpf_get_current_task();
 }
 
+/* What the current thread is doing; null before its first call that matters. */
+static __always_inline struct thread *this_thread(void)
+{
+	__u64 key = thread_key();
+
+	return bpf_map_lookup_elem(&threads, &key);
+}
+
 static __always_inline bool current_is_target(void)
 {
 	__u32 pid = current_pid();

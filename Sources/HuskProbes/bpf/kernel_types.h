@@ -9,14 +9,26 @@
 #ifndef HUSK_KERNEL_TYPES_H
 #define HUSK_KERNEL_TYPES_H
 
+#define VM_EXEC 0x00000004UL
 #define VM_SHARED 0x00000008UL
-#define VM_GROWSDOWN 0x00000100UL
+#define VM_HUGETLB 0x00400000UL
 /* x86: the protection key of a region (arch/x86, VM_PKEY_SHIFT). */
 #define VM_PKEY_SHIFT 32
 #define VM_PKEY_MASK 15
 #define PROT_GROWSDOWN 0x01000000
+#define MAP_TYPE 0x0f
+#define MAP_PRIVATE 0x02
 #define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
+#define MREMAP_FIXED 2
+#define MREMAP_DONTUNMAP 4
+#define SHM_RDONLY 010000
+#define SHM_EXEC 0100000
+#define CLONE_VM 0x00000100UL
+#define CLONE_THREAD 0x00010000UL
+#define PTRACE_POKETEXT 4
+#define PTRACE_POKEDATA 5
+#define PROC_SUPER_MAGIC 0x9fa0
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
 #define SIGNAL_GROUP_EXIT 0x00000004U
 
@@ -49,12 +61,9 @@ struct signal_struct {
 	struct pid *pids[4];
 };
 
-struct sigset_bits {
-	unsigned long sig[1];
-};
-
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_magic;
 };
 
 struct inode {
@@ -74,6 +83,9 @@ struct xa_node {
 
 struct address_space {
 	struct xarray i_pages;
+	struct {
+		int counter;
+	} i_mmap_writable; /* shared mappings that may write */
 };
 
 struct qstr {
@@ -98,6 +110,22 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	struct address_space *f_mapping;
+	void *private_data;
+	long long f_pos;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
 };
 
 /* fs/mount.h: what a struct vfsmount is embedded in. */
@@ -115,8 +143,27 @@ struct vm_userfaultfd_ctx {
 	struct userfaultfd_ctx *ctx;
 };
 
+/* Linux 6.1: the tree of a process's regions (lib/maple_tree.c). */
+struct maple_tree {
+	void *ma_root;
+};
+
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16];
+};
+
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+};
+
+struct task_struct;
+
 struct mm_struct {
+	struct maple_tree mm_mt;
 	unsigned long start_brk, brk, start_stack;
+	struct task_struct *owner;
 };
 
 struct vm_area_struct {
@@ -130,17 +177,29 @@ struct vm_area_struct {
 	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
 };
 
+struct thread_info {
+	__u32 status;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	int pid, tgid;
 	unsigned int personality;
 	int exit_code;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
+	struct mm_struct *mm;
+	struct files_struct *files;
+	/* Those that it traces, linked by their ptrace_entry. */
+	struct list_head ptraced, ptrace_entry;
 };
 
 struct pt_regs {
-	unsigned long ip;
-	unsigned long sp;
+	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax, ip, sp;
 };
 
 /* libbpf 1.1 wants a definition, not a declaration, to match a kfunc's prototype. */
@@ -172,18 +231,5 @@ extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_ta
 					 void *map__map,
 					 bpf_task_work_callback_t callback) __ksym __weak;
 #endif
-
-/* Arguments of the syscall tracepoints (events/syscalls/sys_enter_mmap/format). */
-struct syscall_enter {
-	__u64 common;
-	long number;
-	unsigned long args[6];
-};
-
-struct syscall_exit {
-	__u64 common;
-	long number;
-	long result;
-};
 
 #endif /* HUSK_KERNEL_TYPES_H */

@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory_tracer.bpf.c - the probes.
+ * memory_tracer.bpf.c - the programs.
  *
  * Arguments are kept per thread at a call's entry and joined with its result at the
  * exit. Every program asks first whether the process is a target: nothing of another
- * process is looked at. docs/ebpf.md describes each program, map and record.
+ * process is looked at (writes.h says what is seen of a writer that is none).
+ * docs/ebpf.md describes each program, map and record.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
 
 #include "husk_events.h"
 #include "kernel_types.h"
 #include "state.h"
 #include "identity.h"
 #include "records.h"
+#include "calls.h"
+#include "address_space.h"
 #include "regions.h"
 #include "page_cache.h"
 #include "pages.h"
 #include "walk.h"
 #include "deferred.h"
+#include "processes.h"
+#include "writes.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+#define WHOLE_END (~(__u64)(HUSK_PAGE_SIZE - 1))
+
+static __always_inline bool is_error(long result)
+{
+	return (unsigned long)result >= (unsigned long)-4095L;
+}
 
 /* ---- entry ------------------------------------------------------------------------------ */
 
@@ -38,126 +51,144 @@ static __always_inline struct thread *thread_state(void)
 	return bpf_map_lookup_elem(&threads, &key);
 }
 
-static __always_inline bool asks_for_execution(__u32 requested)
+static __always_inline bool reads_imply_execution(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (requested & HUSK_PROTECTION_EXECUTE)
-		return true;
-	return (requested & HUSK_PROTECTION_READ) && (task->personality & READ_IMPLIES_EXEC);
+	return task->personality & READ_IMPLIES_EXEC;
 }
 
-static __always_inline struct thread *begin_call(__u32 call, __u64 address, __u64 length,
-						 __u32 requested, __u64 flags)
+static __always_inline bool asks_for_execution(__u32 requested)
 {
-	struct thread *thread;
-	struct pt_regs *regs;
+	if (requested & HUSK_PROTECTION_EXECUTE)
+		return true;
+	return (requested & HUSK_PROTECTION_READ) && reads_imply_execution();
+}
 
-	if (!current_is_target())
-		return 0;
-	thread = thread_state();
-	if (!thread) {
-		if (requested & HUSK_PROTECTION_EXECUTE)
-			send_loss(address, length, HUSK_CAUSE_NO_STATE);
-		return 0;
-	}
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	thread->phase = PHASE_IN_CALL;
-	thread->call = call;
-	thread->address = address;
-	thread->length = length;
-	thread->call_flags = flags;
-	thread->requested = requested & 7;
-	thread->asks = asks_for_execution(requested);
+/* Keeps the arguments. False: the call does not matter after all. */
+static __always_inline bool begin_call(struct thread *thread, struct pt_regs *regs, __u32 abi,
+				       __u32 call)
+{
+	if (!decode_call(thread, regs, abi, call))
+		return false;
+	thread->asks = asks_for_execution(thread->requested);
 	thread->changes_only = 0;
-	thread->grows_down = !!(requested & PROT_GROWSDOWN);
 	thread->low = 0;
 	thread->instruction_pointer = regs->ip;
 	thread->stack_pointer = regs->sp;
 	thread->prior_count = 0;
 	thread->prior_incomplete = 0;
 	thread->prior_executable = 0;
-	return thread;
+	thread->prior_view = 0;
+	thread->prior_changing = 0;
+	return true;
 }
 
-SEC("tp/syscalls/sys_enter_mmap")
-int on_mmap_enter(struct syscall_enter *context)
+/*
+ * Before the kernel does what the call asks for: notes what is there, and looks once more at
+ * what may have changed since it was seen last and is about to go. False: its exit is of no
+ * interest.
+ */
+static __always_inline bool before_call(struct thread *thread)
 {
-	unsigned long flags = context->args[3];
-	struct thread *thread = begin_call(HUSK_CALL_MMAP, context->args[0], context->args[1],
-					   context->args[2], flags);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 start = thread->address, length = thread->length;
 
-	/* Only MAP_FIXED takes away what was there before. */
-	if (thread && (flags & MAP_FIXED))
-		note_prior_regions(thread);
-	return 0;
+	switch (thread->call) {
+	case HUSK_CALL_MMAP:
+		/* Only MAP_FIXED takes away what was there before. */
+		if (!(thread->call_flags & MAP_FIXED))
+			return true;
+		break;
+	case HUSK_CALL_SHMAT:
+		return true;
+	case HUSK_CALL_SHMDT:
+		length = 1; /* the end is that of the region */
+		break;
+	case HUSK_CALL_MREMAP:
+		if (!length)
+			length = 1;
+		break;
+	case HUSK_CALL_MADVISE:
+		if (!discards_pages(thread))
+			return false;
+		break;
+	case HUSK_CALL_BRK:
+		thread->new_address = task->mm ? task->mm->brk : 0;
+		thread->asks = reads_imply_execution();
+		length = start && start < thread->new_address ? thread->new_address - start : 0;
+		if (!length)
+			return thread->asks;
+		break;
+	case HUSK_CALL_EXIT:
+		if (config.exit_has_memory)
+			return false; /* later, when every thread has stopped */
+		look(thread, 0, WHOLE_END);
+		return false;
+	case HUSK_CALL_EXECVE:
+		look(thread, 0, WHOLE_END);
+		return false;
+	}
+	note_prior_regions(start, length);
+	if (thread->call == HUSK_CALL_MREMAP) {
+		thread->asks = thread->prior_executable;
+		if (thread->call_flags & MREMAP_FIXED)
+			note_prior_regions(thread->new_address, thread->new_length);
+	} else if (thread->call == HUSK_CALL_REMAP_FILE_PAGES) {
+		thread->asks = thread->prior_executable;
+	}
+	if (thread->prior_changing) {
+		set_range(thread, start, length);
+		if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
+			thread->end = thread->prior[0].end;
+		look(thread, thread->next, thread->end);
+		if (thread->call == HUSK_CALL_MREMAP && (thread->call_flags & MREMAP_FIXED)) {
+			set_range(thread, thread->new_address, thread->new_length);
+			look(thread, thread->next, thread->end);
+		}
+	}
+	return thread->call != HUSK_CALL_MADVISE;
 }
 
-SEC("tp/syscalls/sys_enter_mprotect")
-int on_mprotect_enter(struct syscall_enter *context)
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 {
-	struct thread *thread = begin_call(HUSK_CALL_MPROTECT, context->args[0], context->args[1],
-					   context->args[2], 0);
+	__u32 abi = current_abi(number);
+	__u32 call = call_of(abi, number);
+	struct thread *thread;
 
-	if (thread)
-		note_prior_regions(thread);
-	return 0;
-}
-
-SEC("tp/syscalls/sys_enter_munmap")
-int on_munmap_enter(struct syscall_enter *context)
-{
-	struct thread *thread = begin_call(HUSK_CALL_MUNMAP, context->args[0], context->args[1], 0, 0);
-
-	if (thread)
-		note_prior_regions(thread);
+	/* Of calls that write, all is known at their exit. */
+	if (!call || is_write_call(call) || !current_is_target())
+		return 0;
+	thread = thread_state();
+	if (!thread) {
+		send_loss(call_argument(regs, abi, 0), call_argument(regs, abi, 1),
+			  HUSK_CAUSE_NO_STATE);
+		return 0;
+	}
+	thread->phase = PHASE_IDLE;
+	if (begin_call(thread, regs, abi, call) && before_call(thread))
+		thread->phase = PHASE_IN_CALL;
 	return 0;
 }
 
 /* ---- exit ------------------------------------------------------------------------------- */
 
-static __always_inline struct thread *end_call(__u32 call, long result)
-{
-	struct thread *thread;
-	__u64 key;
-
-	if (!current_is_target())
-		return 0;
-	key = thread_key();
-	thread = bpf_map_lookup_elem(&threads, &key);
-	if (!thread || thread->phase != PHASE_IN_CALL || thread->call != call)
-		return 0; /* it was inside the call when Husk came: the arguments are unknown */
-	thread->phase = PHASE_IDLE;
-	thread->result = result;
-	thread->time_ns = bpf_ktime_get_ns();
-	thread->tries = 0;
-	thread->give_up = 0;
-	thread->out_of_time = 0;
-	thread->dying = 0;
-	thread->in_hole = 0;
-	thread->stall_start_ns = 0;
-	thread->region.open = 0;
-	thread->ticket.held = 0;
-	thread->gap_start = thread->gap_end = 0;
-	return thread;
-}
-
 /* That a call was tried and failed is worth knowing. */
 static __always_inline void tell_attempt(struct thread *thread)
 {
-	thread->deferred = 0;
 	if (!(thread->requested & HUSK_PROTECTION_EXECUTE))
 		return;
 	forget_region(&thread->region);
 	set_range(thread, thread->address, thread->length);
-	send_transition(thread, thread->next, thread->end,
+	send_transition(thread->next, thread->end,
 			thread->prior_count ? thread->prior[0].protection : 0, 0);
 }
 
 static __always_inline void tell_changes(struct thread *thread, const bool may_defer)
 {
-	bool matters = thread->asks || thread->prior_executable ||
-		       (thread->prior_incomplete && thread->call == HUSK_CALL_MPROTECT);
+	bool matters = thread->asks || thread->prior_executable || thread->prior_view ||
+		       thread->asks_for_view || (thread->prior_incomplete && is_mprotect(thread));
 
 	if (!matters)
 		return;
@@ -165,41 +196,200 @@ static __always_inline void tell_changes(struct thread *thread, const bool may_d
 	/* Only pages to copy make it worth the trouble. */
 	if (may_defer && thread->asks && walk_deferred(thread))
 		return;
-	walk_at_once(thread);
+	walk_at_once();
 }
 
-static __always_inline int mmap_exit(long result, const bool may_defer)
+/* The range to walk after a call that has succeeded, or has failed half-way, is set by each of
+ * these. False: there is nothing to walk. */
+
+static __always_inline bool after_mprotect(struct thread *thread, long result)
 {
-	struct thread *thread = end_call(HUSK_CALL_MMAP, result);
-
-	if (!thread)
-		return 0;
-	if ((unsigned long)result >= (unsigned long)-4095L) {
-		tell_attempt(thread);
-		return 0;
-	}
-	set_range(thread, result, thread->length);
-	tell_changes(thread, may_defer);
-	return 0;
-}
-
-static __always_inline int mprotect_exit(long result, const bool may_defer)
-{
-	struct thread *thread = end_call(HUSK_CALL_MPROTECT, result);
-
-	if (!thread)
-		return 0;
 	if (result)
 		tell_attempt(thread);
 	/* mprotect goes region by region: what lies before a hole (ENOMEM) or before a region
 	 * that may not be changed (EACCES) has been changed when it fails. */
 	thread->changes_only = result != 0;
 	if (result && result != -ENOMEM && result != -EACCES)
-		return 0;
+		return false;
 	set_range(thread, thread->address, thread->length);
 	if (thread->low && thread->low < thread->next)
 		thread->next = thread->low;
-	tell_changes(thread, may_defer);
+	return true;
+}
+
+static __always_inline bool after_mremap(struct thread *thread, long result)
+{
+	__u64 gone = thread->length;
+
+	if (is_error(result))
+		return false;
+	/* An old length of 0 makes a second view of shared memory and leaves the first. */
+	if (gone && !(thread->call_flags & MREMAP_DONTUNMAP)) {
+		set_range(thread, thread->address, gone);
+		if ((__u64)result == thread->address)
+			thread->next += (thread->new_length + HUSK_PAGE_SIZE - 1) & PAGE_MASK;
+		if (thread->next < thread->end)
+			tell_gone();
+	}
+	set_range(thread, result, thread->new_length);
+	return true;
+}
+
+static __always_inline bool after_shmat(struct thread *thread, long result)
+{
+	__u32 address = 0;
+
+	if (is_error(result)) {
+		tell_attempt(thread);
+		return false;
+	}
+	if (thread->new_address) { /* i386's ipc() stores it */
+		bpf_probe_read_user(&address, sizeof(address), (void *)thread->new_address);
+		result = address;
+	}
+	set_range(thread, result, 1);
+	thread->whole_region = 1;
+	return true;
+}
+
+static __always_inline bool after_brk(struct thread *thread, long result)
+{
+	__u64 before = thread->new_address, after = result;
+
+	if (after < before) {
+		set_range(thread, after + HUSK_PAGE_SIZE - 1, 0);
+		thread->end = (before + HUSK_PAGE_SIZE - 1) & PAGE_MASK;
+		tell_gone();
+		return false;
+	}
+	set_range(thread, before + HUSK_PAGE_SIZE - 1, 0);
+	thread->end = (after + HUSK_PAGE_SIZE - 1) & PAGE_MASK;
+	return thread->next < thread->end;
+}
+
+static __always_inline void after_unmapping(struct thread *thread, long result)
+{
+	if (result || (!thread->prior_executable && !thread->prior_view))
+		return;
+	set_range(thread, thread->address, thread->length);
+	if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
+		thread->end = thread->prior[0].end;
+	tell_gone();
+}
+
+static __always_inline void after_call(struct thread *thread, long result, const bool may_defer)
+{
+	bool has_range = false;
+
+	begin_walk(thread, MODE_CHANGE);
+	thread->phase = PHASE_IDLE;
+	thread->result = result;
+	switch (thread->call) {
+	case HUSK_CALL_MMAP:
+		has_range = !is_error(result);
+		if (has_range)
+			set_range(thread, result, thread->length);
+		else
+			tell_attempt(thread);
+		break;
+	case HUSK_CALL_MPROTECT:
+	case HUSK_CALL_PKEY_MPROTECT:
+		has_range = after_mprotect(thread, result);
+		break;
+	case HUSK_CALL_MREMAP:
+		has_range = after_mremap(thread, result);
+		break;
+	case HUSK_CALL_SHMAT:
+		has_range = after_shmat(thread, result);
+		break;
+	case HUSK_CALL_BRK:
+		has_range = after_brk(thread, result);
+		break;
+	case HUSK_CALL_REMAP_FILE_PAGES:
+		has_range = !result;
+		set_range(thread, thread->address, thread->length);
+		break;
+	default:
+		after_unmapping(thread, result);
+	}
+	if (has_range)
+		tell_changes(thread, may_defer);
+}
+
+/* A call of the writing kind. */
+static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 call, long result,
+					const bool may_defer)
+{
+	bool returns_count = call <= HUSK_CALL_COPY_FILE_RANGE || call == HUSK_CALL_SPLICE ||
+			     call == HUSK_CALL_PROCESS_VM_WRITEV;
+	struct thread *thread = 0;
+	__u32 how = call;
+
+	if (returns_count ? result <= 0 : result != 0)
+		return;
+	if (current_is_target()) {
+		how |= WRITER_IS_TARGET;
+		thread = thread_state();
+		if (thread && may_defer)
+			how |= WRITER_IS_HELD;
+	}
+	switch (find_write(regs, abi, how, result, thread)) {
+	case WRITTEN_OWN:
+		if (!thread)
+			break;
+		begin_walk(thread, MODE_WRITTEN);
+		thread->call = call;
+		thread->abi = abi;
+		thread->result = result;
+		thread->call_flags = 0;
+		thread->instruction_pointer = regs->ip;
+		thread->stack_pointer = regs->sp;
+		thread->says_protection = 0;
+		thread->changes_only = 0;
+		thread->whole_region = 0;
+		set_range(thread, thread->address, thread->length);
+		thread->phase = PHASE_WALKING;
+		if (!may_defer || !walk_deferred(thread))
+			walk_at_once();
+		break;
+	case WRITTEN_TOLD:
+		if (may_defer && thread)
+			await_user_space(thread);
+		break;
+	default:
+		break;
+	}
+}
+
+static __always_inline int syscall_exit(struct pt_regs *regs, long result, const bool may_defer)
+{
+	long number = regs->orig_ax;
+	__u32 abi = current_abi(number);
+	__u32 call = call_of(abi, number);
+	struct thread *thread;
+	__u64 key;
+
+	if (!call)
+		return 0;
+	if (is_write_call(call)) {
+		after_write(regs, abi, call, result, may_defer);
+		return 0;
+	}
+	if (!current_is_target() || call == HUSK_CALL_EXECVE || call == HUSK_CALL_EXIT ||
+	    call == HUSK_CALL_MADVISE)
+		return 0;
+	key = thread_key();
+	thread = bpf_map_lookup_elem(&threads, &key);
+	if (!thread) {
+		/* It was inside the call when Husk came: what was there before is unknown. */
+		thread = thread_state();
+		if (!thread || !begin_call(thread, regs, abi, call))
+			return 0;
+		thread->prior_incomplete = 1;
+		thread->phase = PHASE_IN_CALL;
+	}
+	if (thread->phase == PHASE_IN_CALL)
+		after_call(thread, result, may_defer);
 	return 0;
 }
 
@@ -208,73 +398,122 @@ static __always_inline int mprotect_exit(long result, const bool may_defer)
  * that the verifier finds referenced but never scheduled fails its check of the
  * call depth.
  */
-SEC("tp/syscalls/sys_exit_mmap")
-int on_mmap_exit(struct syscall_exit *context)
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_syscall_exit, struct pt_regs *regs, long result)
 {
-	return mmap_exit(context->result, false);
+	return syscall_exit(regs, result, false);
 }
 
-SEC("tp/syscalls/sys_exit_mmap")
-int on_mmap_exit_deferred(struct syscall_exit *context)
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_syscall_exit_deferred, struct pt_regs *regs, long result)
 {
-	return mmap_exit(context->result, true);
+	return syscall_exit(regs, result, true);
 }
 
-SEC("tp/syscalls/sys_exit_mprotect")
-int on_mprotect_exit(struct syscall_exit *context)
-{
-	return mprotect_exit(context->result, false);
-}
+/* ---- processes ---------------------------------------------------------------------------- */
 
-SEC("tp/syscalls/sys_exit_mprotect")
-int on_mprotect_exit_deferred(struct syscall_exit *context)
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
 {
-	return mprotect_exit(context->result, true);
-}
-
-SEC("tp/syscalls/sys_exit_munmap")
-int on_munmap_exit(struct syscall_exit *context)
-{
-	struct thread *thread = end_call(HUSK_CALL_MUNMAP, context->result);
-
-	if (!thread || context->result)
-		return 0;
-	if (!thread->prior_executable)
-		return 0;
-	thread->deferred = 0;
-	set_range(thread, thread->address, thread->length);
-	tell_unmapped(thread);
+	follow_child(task, clone_flags);
 	return 0;
 }
 
-/* ---- the end of a thread, the end of a process ------------------------------------------- */
+/* Everything that execve(2) has mapped: the program, its interpreter, the stack, the vdso. */
+static __always_inline int program_executed(struct linux_binprm *program, const bool may_defer)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u32 pid = current_pid(), *flags;
+	struct thread *thread;
 
-SEC("tp/sched/sched_process_exit")
-int on_thread_exit(void *context)
+	flags = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
+	if (!flags || no_longer_borrows(pid, flags))
+		return 0;
+	thread = thread_state();
+	if (!thread) {
+		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
+		return 0;
+	}
+	tell_exec(thread, program);
+	begin_walk(thread, MODE_NEW);
+	thread->call = HUSK_CALL_EXECVE;
+	thread->abi = current_abi(0);
+	thread->result = 0;
+	thread->address = thread->length = thread->call_flags = 0;
+	thread->instruction_pointer = regs->ip; /* where it is going to begin */
+	thread->stack_pointer = regs->sp;
+	thread->says_protection = 0;
+	thread->asks = 1;
+	thread->changes_only = 0;
+	thread->whole_region = 0;
+	thread->prior_count = 0;
+	thread->prior_incomplete = 0;
+	thread->next = 0;
+	thread->end = WHOLE_END;
+	thread->phase = PHASE_WALKING;
+	if (!may_defer || !walk_deferred(thread))
+		walk_at_once();
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
+{
+	return program_executed(program, false);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec_deferred, struct task_struct *task, int old_pid, struct linux_binprm *program)
+{
+	return program_executed(program, true);
+}
+
+/* The last look, whatever has ended the process. */
+static __always_inline void look_at_the_end(struct task_struct *task)
+{
+	struct thread *thread = thread_state();
+
+	if (!thread) {
+		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
+		return;
+	}
+	thread->call = HUSK_CALL_EXIT;
+	thread->address = thread->length = thread->call_flags = 0;
+	thread->says_protection = 0;
+	thread->changes_only = 0;
+	thread->whole_region = 0;
+	look(thread, 0, WHOLE_END);
+}
+
+/*
+ * In do_exit(), before the memory goes. For kernels whose sched_process_exit comes later
+ * (before Linux 6.16), where function hooks are allowed.
+ */
+SEC("fentry/taskstats_exit")
+int BPF_PROG(on_memory_going, struct task_struct *task, int is_last)
+{
+	if (is_last && current_is_target())
+		look_at_the_end(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_thread_exit)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct husk_process_exit *record;
-	struct ticket ticket = {};
 	__u64 key = thread_key();
 	__u32 pid;
 
 	if (!current_is_target())
 		return 0;
+	if (config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
+		look_at_the_end(task);
 	bpf_map_delete_elem(&threads, &key);
 	bpf_map_delete_elem(&continuations, &key);
 	if (task->signal->live.counter > 0)
 		return 0;
 	pid = current_pid();
 	bpf_map_delete_elem(&targets, &pid); /* the number may be given to another process */
-	take_ticket(&ticket);
-	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record) {
-		count(HUSK_COUNTER_UNSENT);
-		return 0;
-	}
-	fill_header(&record->header, &ticket, HUSK_RECORD_PROCESS_EXIT, sizeof(*record), 0);
-	record->status = task->signal->group_exit_code ?: task->exit_code;
-	record->reserved = 0;
-	bpf_ringbuf_submit(record, 0);
+	tell_end(task);
 	return 0;
 }

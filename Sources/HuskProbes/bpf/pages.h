@@ -108,6 +108,10 @@ static __noinline enum missing missing_page(struct thread *thread)
 	const struct region *region = &thread->region;
 	__u64 index = (region->file_offset + (thread->next - region->start)) / HUSK_PAGE_SIZE;
 
+	/* What is not resident has not been executed through this mapping since it was seen
+	 * last; and what is about to go must not be read in for it. */
+	if (thread->mode == MODE_LOOK && region->absent != ABSENT_HIDDEN)
+		return MISSING_UNTOUCHED;
 	switch (region->absent) {
 	case ABSENT_FAULT:
 	case ABSENT_HIDDEN:

@@ -17,6 +17,10 @@ struct husk_page *page_type;
 struct husk_page_range *page_range_type;
 struct husk_transition_end *transition_end_type;
 struct husk_process_exit *process_exit_type;
+struct husk_process_fork *process_fork_type;
+struct husk_process_exec *process_exec_type;
+struct husk_write *write_type;
+struct husk_file *file_type;
 
 static __always_inline void count(__u32 counter)
 {

@@ -5,7 +5,7 @@
 
 #define PAGE_MASK (~(__u64)(HUSK_PAGE_SIZE - 1))
 #define MAX_REGIONS (1u << 17)   /* twice vm.max_map_count's default */
-/* For a lock that another thread holds, and for crossing holes: some milliseconds. */
+/* For a lock that another thread holds: some milliseconds. */
 #define MAX_TRIES (1u << 14)
 #define MAX_COMPONENTS 40         /* of a path, mount points included */
 #define MINOR_BITS 20             /* include/linux/kdev_t.h */
@@ -13,6 +13,11 @@
 static __always_inline __u32 protection_of(unsigned long vm_flags)
 {
 	return vm_flags & (HUSK_PROTECTION_READ | HUSK_PROTECTION_WRITE | HUSK_PROTECTION_EXECUTE);
+}
+
+static __always_inline bool is_mprotect(const struct thread *thread)
+{
+	return thread->call == HUSK_CALL_MPROTECT || thread->call == HUSK_CALL_PKEY_MPROTECT;
 }
 
 /* Rounds a range as mmap(2) and mprotect(2) do; an absurd one becomes empty. */
@@ -26,19 +31,52 @@ static __always_inline void set_range(struct thread *thread, __u64 address, __u6
 
 /* ---- before the call ---------------------------------------------------------------- */
 
+/* Memory behind a file can be written through another mapping of it, or by a call. Of memfds
+ * and shared memory this is what they are made for; of other files the kernel keeps count. */
+static __always_inline bool is_written_elsewhere(struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+
+	return dentry->d_parent == dentry || file->f_mapping->i_mmap_writable.counter > 0;
+}
+
+/* Executable, and its bytes can change without a call that says so. */
+static __always_inline bool is_changing(struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+
+	if (!(vma->vm_flags & VM_EXEC))
+		return false;
+	if (vma->vm_flags & HUSK_PROTECTION_WRITE)
+		return true;
+	if (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
+		return true;
+	return vma->vm_ops && file && is_written_elsewhere(file);
+}
+
 static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 		       struct thread **context)
 {
 	struct thread *thread = *context;
 	__u32 protection = protection_of(vma->vm_flags);
+	bool is_shared = vma->vm_flags & VM_SHARED;
+	bool is_view = is_shared && (protection & HUSK_PROTECTION_WRITE);
 	__u32 index = thread->prior_count;
 
 	if (thread->grows_down && !thread->low)
 		thread->low = vma->vm_start;
+	if (thread->whole_region) {
+		thread->end = vma->vm_end;
+		thread->whole_region = 0;
+	}
 	thread->next = vma->vm_end;
+	if (is_shared)
+		thread->prior_view = 1;
+	if (is_changing(vma))
+		thread->prior_changing = 1;
 	/* What a call takes away that does not ask for execution matters only if it was
-	 * executable. */
-	if (thread->call != HUSK_CALL_MPROTECT && !thread->asks &&
+	 * executable, or a view of what may be executable elsewhere. */
+	if (!is_mprotect(thread) && !thread->asks && !is_view &&
 	    !(protection & HUSK_PROTECTION_EXECUTE))
 		return 0;
 	if (protection & HUSK_PROTECTION_EXECUTE)
@@ -51,6 +89,7 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	thread->prior[index].end = vma->vm_end;
 	thread->prior[index].protection = protection;
 	thread->prior[index].backing = vma->vm_file ? HUSK_BACKING_FILE : HUSK_BACKING_ANONYMOUS;
+	thread->prior[index].shared = is_shared;
 	thread->prior_count = index + 1;
 	return 0;
 }
@@ -58,31 +97,38 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 static long note_prior_step(__u32 index, struct thread **context)
 {
 	struct thread *thread = *context;
+	__u64 next = thread->next;
 	long error;
 
-	if (thread->next >= thread->end)
+	if (next >= thread->end)
 		return 1;
-	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, note_prior, context, 0);
+	error = bpf_find_vma(bpf_get_current_task_btf(), next, note_prior, context, 0);
 	if (!error)
 		return 0;
-	if (++thread->tries >= MAX_TRIES)
-		return 1;
-	/* -ENOENT: a hole. bpf_find_vma does not say where it ends, so it is crossed
-	 * page by page. mprotect fails there; munmap and MAP_FIXED go on. */
-	if (error != -EBUSY)
-		thread->next += HUSK_PAGE_SIZE;
+	if (error == -EBUSY)
+		return ++thread->tries >= MAX_TRIES;
+	/* A hole: mprotect fails there; munmap and MAP_FIXED go on. */
+	if (!find_next_region(next, 0))
+		thread->next = thread->end;
+	else
+		thread->next = thread->found.start > next ? thread->found.start
+							  : next + HUSK_PAGE_SIZE;
 	return 0;
 }
 
-static __always_inline void note_prior_regions(struct thread *thread)
+/* Adds what is in [address, address + length) now to `prior`. */
+GLOBAL int note_prior_regions(__u64 address, __u64 length)
 {
-	struct thread *context = thread;
+	struct thread *thread = this_thread(), *context = thread;
 
+	if (!thread)
+		return 0;
 	thread->tries = 0;
-	set_range(thread, thread->address, thread->length);
+	set_range(thread, address, length);
 	bpf_loop(MAX_REGIONS, note_prior_step, &context, 0);
 	if (thread->next < thread->end)
 		thread->prior_incomplete = 1;
+	return 0;
 }
 
 /*
@@ -103,7 +149,7 @@ static __always_inline __u32 prior_protection(const struct thread *thread, __u64
 		if (address < prior->start) {
 			if (prior->start < *end)
 				*end = prior->start;
-			break;
+			continue;
 		}
 		if (prior->end < *end)
 			*end = prior->end;
@@ -126,6 +172,7 @@ static __always_inline void forget_region(struct region *region)
 	region->absent = ABSENT_UNTOUCHED;
 	region->path_size = 0;
 	region->mapping = 0;
+	region->changing = 0;
 }
 
 /* Appends one component to the region's path. False: no room. */
@@ -173,8 +220,8 @@ static __always_inline void describe_path(struct region *region, struct file *fi
 	region->flags |= HUSK_TRANSITION_PATH_CUT;
 }
 
-static __always_inline void describe_file(struct region *region, struct vm_area_struct *vma,
-					  struct file *file)
+/* Which file it is, whatever is made of it. */
+static __always_inline void describe_file(struct region *region, struct file *file)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
@@ -182,7 +229,6 @@ static __always_inline void describe_file(struct region *region, struct vm_area_
 	region->inode = inode->i_ino;
 	region->link_count = inode->i_nlink;
 	region->device = inode->i_sb->s_dev;
-	region->file_offset = vma->vm_pgoff * HUSK_PAGE_SIZE + (region->start - vma->vm_start);
 	region->populated = 1;
 	/* alloc_file_pseudo() gives memfds, SysV segments and shared anonymous memory a
 	 * dentry that is its own parent; a file in a folder can never look like that. */
@@ -221,6 +267,10 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	struct region *region = &thread->region;
 	struct file *file = vma->vm_file;
 
+	if (thread->whole_region) {
+		thread->end = vma->vm_end;
+		thread->whole_region = 0;
+	}
 	region->start = thread->next;
 	region->end = vma->vm_end < thread->end ? vma->vm_end : thread->end;
 	region->protection = protection_of(vma->vm_flags);
@@ -230,7 +280,9 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		/* As the kernel's vma_is_anonymous(): a private mapping of /dev/zero too. */
 		describe_anonymous(region, vma);
 	} else if (file) {
-		describe_file(region, vma, file);
+		describe_file(region, file);
+		region->file_offset =
+			vma->vm_pgoff * HUSK_PAGE_SIZE + (region->start - vma->vm_start);
 	} else {
 		region->backing = HUSK_BACKING_SPECIAL;
 		region->populated = 1;
@@ -241,6 +293,7 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	else if (region->absent == ABSENT_ASK_CACHE &&
 		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		region->absent = ABSENT_USERFAULT;
+	region->changing = is_changing(vma);
 	return 0;
 }
 

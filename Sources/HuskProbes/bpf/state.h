@@ -3,11 +3,22 @@
 #ifndef HUSK_STATE_H
 #define HUSK_STATE_H
 
+/* The verifier goes through such a function once, instead of once for each call of it; it takes
+ * numbers only, and finds the thread's state by itself. */
+#define GLOBAL __attribute__((noinline))
+
 #define MAX_TARGETS 65536
 #define MAX_THREADS 65536
 #define MAX_PRIOR 16
+#define MAX_VIEWED 65536
+#define MAPLE_NODE_WORDS 32 /* 256 bytes */
 
 const volatile struct husk_config config = {};
+
+/* Value of `targets`. */
+#define TARGET_WATCHED 1u
+#define TARGET_FOLLOWED 2u /* and its children */
+#define TARGET_BORROWS 4u /* only for the memory that it shares with a target: until it executes */
 
 /* Processes to watch, by their PID in Husk's own PID namespace. */
 struct {
@@ -17,6 +28,21 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } targets SEC(".maps");
+
+/* Files that are mapped executable by a target: writing to them changes code. */
+struct viewed_file {
+	__u64 inode;
+	__u32 device; /* in the kernel's encoding */
+	__u32 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_VIEWED);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct viewed_file);
+	__type(value, __u32);
+} viewed SEC(".maps");
 
 /* User space sets the size before it loads the object. */
 struct {
@@ -37,6 +63,8 @@ struct prior {
 	__u64 start, end;
 	__u32 protection;
 	__u32 backing; /* ANONYMOUS or FILE: enough to know what a missing page means */
+	__u32 shared;
+	__u32 padding;
 };
 
 /* What it means when a page of the region is not resident. */
@@ -61,7 +89,8 @@ struct region {
 	__u8 open;     /* its transition has been sent, its pages have not all been */
 	__u8 populated; /* false: no page of it can exist */
 	__u8 absent;    /* enum absent */
-	__u8 padding[5];
+	__u8 changing;  /* executable, and its bytes can change without a call that says so */
+	__u8 padding[4];
 	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
 	__u32 path_size;
 	__u32 path_padding;
@@ -79,6 +108,23 @@ enum thread_phase {
 	PHASE_IDLE = 0,
 	PHASE_IN_CALL = 1,  /* between a call's entry and its exit */
 	PHASE_WALKING = 2,  /* regions are being looked at and pages copied */
+	PHASE_AWAITING = 3, /* until user space has handled a WRITE record */
+};
+
+/* What the walk is for. */
+enum walk_mode {
+	MODE_CHANGE = 0, /* a call has changed the range */
+	MODE_LOOK = 1,   /* what can change without a call, while it is still there */
+	MODE_NEW = 2,    /* a program has been executed: every executable region */
+	MODE_WRITTEN = 3, /* the range has been written to past its protection */
+};
+
+/* A region that find_next_region() has found. */
+struct found {
+	__u64 address, start, end, flags; /* start: ~0: there is none */
+	__u64 entry, limit;               /* the tree's node that is being gone through */
+	__u64 wanted;                     /* bits that its flags must have */
+	__u64 node[MAPLE_NODE_WORDS];
 };
 
 /*
@@ -93,19 +139,27 @@ struct thread {
 	__u32 phase;
 	__u32 call; /* enum husk_call */
 	__u64 address, length, call_flags;
+	__u64 new_address, new_length; /* mremap; ipc(SHMAT): where the address is stored */
 	__u64 low; /* with PROT_GROWSDOWN: where the region began */
+	__u32 abi; /* enum husk_abi */
+	__u32 mode; /* enum walk_mode */
 	__u32 requested;
 	__u32 prior_count;
 	__u8 prior_incomplete; /* more regions than `prior` holds, or the lock was taken */
 	__u8 prior_executable; /* one of them was executable */
+	__u8 prior_view;       /* one of them was shared and writable */
+	__u8 prior_changing;   /* one of them was executable and could change without a call */
 	__u8 deferred;         /* walking in a callback: may sleep, may wait */
 	__u8 give_up;          /* waited long enough: record losses from now on */
 	__u8 asks;            /* the call asked for execution, personality(2) included */
+	__u8 asks_for_view;   /* it may have made a shared, writable view */
+	__u8 says_protection; /* `requested` is an argument of the call */
 	__u8 changes_only;    /* it failed: tell only what it has changed all the same */
 	__u8 grows_down;      /* PROT_GROWSDOWN: the range begins where the region does */
+	__u8 whole_region;    /* the range's end is that of the region at its start */
 	__u8 dying;
 	__u8 reads_outside; /* some page of the open region is left to user space */
-	__u8 more_padding[7];
+	__u8 more_padding[2];
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;
@@ -115,6 +169,7 @@ struct thread {
 	__u64 deadline_ns; /* of the whole walk */
 	__u64 next, end;
 	struct region region;
+	struct found found;
 	struct ticket ticket;
 	__u32 tries;
 	__u8 stalled;     /* no room in the ring: come again */

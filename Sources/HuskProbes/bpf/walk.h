@@ -28,13 +28,37 @@ static __always_inline void clear_counts(struct thread *thread)
 	thread->outside_position = 0;
 }
 
-/* Tells the transition of [start, end). False: no room. */
-static __noinline bool send_transition(struct thread *thread, __u64 start, __u64 end,
-				       __u32 previous, __u32 effective)
+/* What has been said of the file behind the region, for a record. */
+static __always_inline void fill_file(struct husk_file *file, const struct region *region)
 {
-	struct region *region = &thread->region;
-	struct husk_transition *record;
+	file->inode = region->inode;
+	file->device_major = region->device >> MINOR_BITS;
+	file->device_minor = region->device & ((1u << MINOR_BITS) - 1);
+	file->link_count = region->link_count;
+	file->path_size = region->path_size;
+	bpf_probe_read_kernel(file->path, sizeof(file->path), region->path);
+}
 
+/* From now on, whoever writes to this file changes code. */
+static __always_inline void note_viewed_file(const struct region *region)
+{
+	struct viewed_file key = {.inode = region->inode, .device = region->device};
+	__u32 one = 1;
+
+	if (!bpf_map_lookup_elem(&viewed, &key))
+		bpf_map_update_elem(&viewed, &key, &one, BPF_ANY);
+}
+
+/* Tells the transition of [start, end) as thread->region describes it. 0: no room. */
+GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effective)
+{
+	struct thread *thread = this_thread();
+	struct husk_transition *record;
+	struct region *region;
+
+	if (!thread)
+		return 1;
+	region = &thread->region;
 	take_ticket(&thread->ticket);
 	region->id = transition_id(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -53,20 +77,34 @@ static __noinline bool send_transition(struct thread *thread, __u64 start, __u64
 	record->stack_pointer = thread->stack_pointer;
 	record->call = thread->call;
 	record->flags = region->flags;
-	record->requested = thread->requested;
+	record->requested = thread->says_protection && thread->mode == MODE_CHANGE
+				    ? thread->requested & 7
+				    : effective;
 	record->previous = previous;
 	record->effective = effective;
 	record->backing = region->backing;
-	record->inode = region->inode;
 	record->file_offset = region->file_offset;
-	record->device_major = region->device >> MINOR_BITS;
-	record->device_minor = region->device & ((1u << MINOR_BITS) - 1);
-	record->link_count = region->link_count;
-	record->path_size = region->path_size;
+	record->abi = thread->abi;
+	record->stack_words = 0;
+	/* After execve the stack is another one, and a look has no caller of interest. */
+	if (thread->mode == MODE_CHANGE &&
+	    !bpf_probe_read_user(record->stack, sizeof(record->stack),
+				 (void *)thread->stack_pointer))
+		record->stack_words = HUSK_STACK_WORDS;
+	else
+		__builtin_memset(record->stack, 0, sizeof(record->stack));
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	bpf_probe_read_kernel(record->path, sizeof(record->path), region->path);
+	fill_file(&record->file, region);
 	bpf_ringbuf_submit(record, 0);
+	if ((effective & HUSK_PROTECTION_EXECUTE) && region->inode)
+		note_viewed_file(region);
 	return true;
+}
+
+static __always_inline void tell_locked(struct thread *thread)
+{
+	send_loss(thread->next, thread->end - thread->next, HUSK_CAUSE_LOCKED);
+	thread->next = thread->end;
 }
 
 /*
@@ -77,7 +115,7 @@ static __always_inline enum step tell_vanished(struct thread *thread, __u64 star
 					       __u32 previous)
 {
 	thread->region.flags |= HUSK_TRANSITION_VANISHED;
-	if (!send_transition(thread, start, end, previous, thread->requested))
+	if (!send_transition(start, end, previous, thread->requested))
 		return stall(thread);
 	send_loss(start, end - start, HUSK_CAUSE_VANISHED);
 	return STEP_ON;
@@ -99,70 +137,130 @@ static __noinline enum step tell_hole(struct thread *thread)
 	return STEP_ON;
 }
 
+/* Can the call have mapped something where nothing was? */
+static __always_inline bool makes_regions(const struct thread *thread)
+{
+	return thread->call == HUSK_CALL_MMAP || thread->call == HUSK_CALL_MREMAP ||
+	       thread->call == HUSK_CALL_SHMAT || thread->call == HUSK_CALL_BRK;
+}
+
+/* Nothing is mapped at `next`: go on where something is. */
+static __always_inline enum step cross_hole(struct thread *thread)
+{
+	__u64 next = thread->next;
+
+	if (thread->changes_only) {
+		thread->next = thread->end; /* mprotect stops at the first hole */
+		return STEP_ON;
+	}
+	if (thread->mode == MODE_CHANGE) {
+		if (!thread->in_hole)
+			thread->hole_start = next;
+		thread->in_hole = 1;
+	}
+	if (!find_next_region(next, 0) || thread->found.start >= thread->end)
+		thread->next = thread->end;
+	else
+		thread->next = thread->found.start > next ? thread->found.start
+							  : next + HUSK_PAGE_SIZE;
+	return STEP_ON;
+}
+
+/* Is the region to be told, and with which protection before? */
+static __always_inline bool region_matters(struct thread *thread, __u32 previous)
+{
+	const struct region *region = &thread->region;
+	bool is_executable = region->protection & HUSK_PROTECTION_EXECUTE;
+
+	switch (thread->mode) {
+	case MODE_LOOK:
+		/* Without a page there is nothing to look at. */
+		return is_executable && region->changing && region->populated;
+	case MODE_NEW:
+	case MODE_WRITTEN:
+		return is_executable;
+	default:
+		if (thread->changes_only &&
+		    (previous == region->protection || previous == HUSK_PROTECTION_UNKNOWN))
+			return false;
+		/* A shared mapping that may write is told too: what it shows may be executable
+		 * elsewhere, now or later. */
+		return is_executable || (previous & HUSK_PROTECTION_EXECUTE) ||
+		       previous == HUSK_PROTECTION_UNKNOWN ||
+		       ((region->flags & HUSK_TRANSITION_SHARED) &&
+			((region->protection | previous) & HUSK_PROTECTION_WRITE));
+	}
+}
+
 static __always_inline enum step open_region(struct thread *thread, struct thread **context,
 					     const bool may_sleep)
 {
 	struct region *region = &thread->region;
 	__u32 previous, prior_backing;
-	bool is_new, was_or_is;
+	bool is_new, is_empty;
 	__u64 end;
 	long error;
 
+	if (thread->mode != MODE_CHANGE) {
+		if (!find_next_region(thread->next, VM_EXEC) ||
+		    thread->found.start >= thread->end) {
+			thread->next = thread->end;
+			return STEP_ON;
+		}
+		if (thread->found.start > thread->next)
+			thread->next = thread->found.start;
+	}
 	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, context, 0);
 	/* Another thread holds the address-space lock. A callback steps aside, so that this
 	 * thread can run. Elsewhere preemption is off, and spinning may wait for a thread that
 	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
 	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
 		return may_sleep ? STEP_STOP : STEP_ON;
-	if (error && error != -EBUSY) {
-		if (thread->changes_only) {
-			thread->next = thread->end; /* mprotect stops at the first hole */
-			return STEP_ON;
-		}
-		if (!thread->in_hole)
-			thread->hole_start = thread->next;
-		thread->in_hole = 1;
-		thread->next += HUSK_PAGE_SIZE;
+	if (error == -EBUSY && thread->mode != MODE_CHANGE) {
+		tell_locked(thread);
 		return STEP_ON;
 	}
+	if (error && error != -EBUSY)
+		return cross_hole(thread);
 	if (thread->in_hole)
 		return tell_hole(thread);
 	thread->tries = 0;
 	end = error ? thread->end : region->end;
-	previous = prior_protection(thread, thread->next, &end, &prior_backing);
+	if (thread->mode == MODE_CHANGE) {
+		previous = prior_protection(thread, thread->next, &end, &prior_backing);
+	} else {
+		previous = thread->mode == MODE_NEW ? 0 : region->protection;
+		prior_backing = HUSK_BACKING_UNKNOWN;
+	}
 	if (error)
 		describe_unseen(thread, prior_backing);
 	region->start = thread->next;
 	region->end = end;
-	is_new = thread->call == HUSK_CALL_MMAP;
+	is_new = thread->mode == MODE_NEW || (thread->mode == MODE_CHANGE && makes_regions(thread));
+	is_empty = thread->call == HUSK_CALL_MMAP && (thread->call_flags & MAP_ANONYMOUS);
 	if (is_new && !previous)
 		region->flags |= HUSK_TRANSITION_FRESH;
+	if (thread->mode == MODE_LOOK)
+		region->flags |= HUSK_TRANSITION_LOOK;
 
-	if (thread->changes_only &&
-	    (previous == region->protection || previous == HUSK_PROTECTION_UNKNOWN)) {
-		thread->next = end;
-		return STEP_ON;
-	}
-	if (thread->asks && !thread->changes_only &&
+	if (thread->mode == MODE_CHANGE && thread->asks && !thread->changes_only &&
 	    !(region->protection & HUSK_PROTECTION_EXECUTE)) {
 		if (tell_vanished(thread, thread->next, end, previous) == STEP_STOP)
 			return STEP_STOP;
 		thread->next = end;
 		return STEP_ON;
 	}
-	was_or_is = ((region->protection | previous) & HUSK_PROTECTION_EXECUTE) ||
-		    previous == HUSK_PROTECTION_UNKNOWN;
-	if (!was_or_is) {
+	if (!region_matters(thread, previous)) {
 		thread->next = end;
 		return STEP_ON;
 	}
 	/* A new anonymous mapping has nothing in it yet: its record says all there is. */
 	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) &&
-		       !(is_new && (thread->call_flags & MAP_ANONYMOUS)) &&
+		       !(thread->mode == MODE_CHANGE && is_empty) &&
 		       !(is_new && !region->populated);
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
-	if (!send_transition(thread, thread->next, end, previous, region->protection)) {
+	if (!send_transition(thread->next, end, previous, region->protection)) {
 		region->open = 0;
 		return stall(thread);
 	}
@@ -290,9 +388,9 @@ static long walk_step_atomic(__u32 index, struct thread **context)
 	return walk_step(context, false);
 }
 
-/* ---- munmap: what is gone is told from what was there before --------------------------- */
+/* ---- what is gone is told from what was there before ------------------------------------ */
 
-static long unmap_step(__u32 index, struct thread **context)
+static long gone_step(__u32 index, struct thread **context)
 {
 	struct thread *thread = *context;
 	__u64 limit = thread->end, start, end;
@@ -301,43 +399,88 @@ static long unmap_step(__u32 index, struct thread **context)
 		return STEP_STOP;
 	start = thread->prior[index].start;
 	end = thread->prior[index].end;
-	thread->next = start > thread->next ? start : thread->next;
+	if (end <= thread->next || start >= limit)
+		return STEP_ON;
+	if (start < thread->next)
+		start = thread->next;
 	if (end > limit)
 		end = limit;
-	send_transition(thread, thread->next, end, thread->prior[index].protection, 0);
+	forget_region(&thread->region);
+	thread->region.flags = thread->prior[index].shared ? HUSK_TRANSITION_SHARED : 0;
+	send_transition(start, end, thread->prior[index].protection, 0);
 	thread->next = end;
 	return STEP_ON;
 }
 
-static __always_inline void tell_unmapped(struct thread *thread)
+/* [next, end) is not mapped any more. */
+GLOBAL int tell_gone(void)
 {
-	struct thread *context = thread;
+	struct thread *thread = this_thread(), *context = thread;
 
-	forget_region(&thread->region);
-	bpf_loop(MAX_PRIOR, unmap_step, &context, 0);
+	if (!thread)
+		return 0;
+	thread->deferred = 0;
+	thread->mode = MODE_CHANGE;
+	bpf_loop(MAX_PRIOR, gone_step, &context, 0);
 	/* The rest of what could not be seen beforehand. */
+	forget_region(&thread->region);
 	if (thread->prior_incomplete && thread->prior_executable && thread->next < thread->end)
-		send_transition(thread, thread->next, thread->end, HUSK_PROTECTION_UNKNOWN, 0);
-	thread->phase = PHASE_IDLE;
+		send_transition(thread->next, thread->end, HUSK_PROTECTION_UNKNOWN, 0);
+	return 0;
 }
 
 /* ---- in which context ------------------------------------------------------------------ */
 
-static __always_inline void walk_at_once(struct thread *thread)
+/* Clears what a walk before may have left. */
+static __always_inline void begin_walk(struct thread *thread, __u32 mode)
 {
-	struct thread *context = thread;
+	thread->mode = mode;
+	thread->time_ns = bpf_ktime_get_ns();
+	thread->deferred = 0;
+	thread->tries = 0;
+	thread->give_up = 0;
+	thread->out_of_time = 0;
+	thread->dying = 0;
+	thread->in_hole = 0;
+	thread->stall_start_ns = 0;
+	thread->region.open = 0;
+	thread->ticket.held = 0;
+	thread->gap_start = thread->gap_end = 0;
+}
 
+/* The walk that has been begun, in a context that may not sleep. */
+GLOBAL int walk_at_once(void)
+{
+	struct thread *thread = this_thread(), *context = thread;
+
+	if (!thread)
+		return 0;
 	thread->deferred = 0;
 	bpf_loop(STEPS_AT_ONCE, walk_step_atomic, &context, 0);
 	if (thread->phase == PHASE_IDLE)
-		return;
+		return 0;
 	/* More pages than one share: what is left of this region and of further ones. */
 	thread->out_of_time = 1;
 	bpf_loop(MAX_TRIES, walk_step_atomic, &context, 0);
 	if (thread->phase != PHASE_IDLE) {
-		send_loss(thread->next, thread->end - thread->next, HUSK_CAUSE_LOCKED);
+		tell_locked(thread);
 		thread->phase = PHASE_IDLE;
 	}
+	return 0;
+}
+
+/*
+ * Looks at what can change without a call in [start, end), before a call takes it away. Not in
+ * a callback: that would come after the call.
+ */
+static __always_inline void look(struct thread *thread, __u64 start, __u64 end)
+{
+	begin_walk(thread, MODE_LOOK);
+	thread->result = 0;
+	thread->next = start;
+	thread->end = end;
+	thread->phase = PHASE_WALKING;
+	walk_at_once();
 }
 
 #endif /* HUSK_WALK_H */

@@ -29,13 +29,15 @@ typedef uint64_t husk_u64;
 typedef int64_t husk_s64;
 #endif
 
-#define HUSK_FORMAT_VERSION 1
+#define HUSK_FORMAT_VERSION 2
 
 #define HUSK_PAGE_SIZE 4096
 #define HUSK_COMM_SIZE 16
 /* Room for a path; a component has at most 255 bytes (NAME_MAX) and a zero. */
 #define HUSK_PATH_SIZE 512
 #define HUSK_COMPONENT_SIZE 256
+/* Words of the caller's stack that go with a transition. */
+#define HUSK_STACK_WORDS 32
 
 /* husk_header.kind: which structure follows. */
 enum husk_record_kind {
@@ -45,13 +47,53 @@ enum husk_record_kind {
 	HUSK_RECORD_LOSS = 4,           /* struct husk_page_range: not captured */
 	HUSK_RECORD_TRANSITION_END = 5, /* struct husk_transition_end */
 	HUSK_RECORD_PROCESS_EXIT = 6,   /* struct husk_process_exit */
+	HUSK_RECORD_PROCESS_FORK = 7,   /* struct husk_process_fork */
+	HUSK_RECORD_PROCESS_EXEC = 8,   /* struct husk_process_exec */
+	HUSK_RECORD_WRITE = 9,          /* struct husk_write */
 };
 
-/* husk_transition.call: the system call that changed (or tried to change) the region. */
+/*
+ * husk_transition.call, husk_write.call: the system call that changed (or tried to change) the
+ * region or its bytes, or was the occasion to look at it. The 32-bit and x32 forms of a call
+ * have the same number here; husk_transition.abi tells them apart.
+ */
 enum husk_call {
+	HUSK_CALL_NONE = 0,
 	HUSK_CALL_MMAP = 1,
 	HUSK_CALL_MPROTECT = 2,
 	HUSK_CALL_MUNMAP = 3,
+	HUSK_CALL_PKEY_MPROTECT = 4,
+	HUSK_CALL_MREMAP = 5,
+	HUSK_CALL_SHMAT = 6,
+	HUSK_CALL_SHMDT = 7,
+	HUSK_CALL_BRK = 8,
+	HUSK_CALL_REMAP_FILE_PAGES = 9,
+	HUSK_CALL_EXECVE = 10,
+	HUSK_CALL_MADVISE = 11,
+	HUSK_CALL_EXIT = 12, /* exit_group, the last thread's exit, or a signal */
+	/* Calls that write, into memory or into what stands behind it. */
+	HUSK_CALL_WRITE = 16,
+	HUSK_CALL_PWRITE64 = 17,
+	HUSK_CALL_WRITEV = 18,
+	HUSK_CALL_PWRITEV = 19,
+	HUSK_CALL_PWRITEV2 = 20,
+	HUSK_CALL_SENDFILE = 21,
+	HUSK_CALL_COPY_FILE_RANGE = 22,
+	HUSK_CALL_FTRUNCATE = 23,
+	HUSK_CALL_FALLOCATE = 24,
+	HUSK_CALL_SPLICE = 25,
+	HUSK_CALL_PTRACE = 26, /* PTRACE_POKETEXT, PTRACE_POKEDATA */
+	HUSK_CALL_PROCESS_VM_WRITEV = 27,
+	/* Not told to user space: i386's forms that are decoded into others. */
+	HUSK_CALL_OLD_MMAP = 64,
+	HUSK_CALL_IPC = 65,
+};
+
+/* husk_transition.abi: how the call was made. */
+enum husk_abi {
+	HUSK_ABI_64 = 0,
+	HUSK_ABI_32 = 1, /* int 0x80, sysenter: an ELF32, or 64-bit code that takes this door */
+	HUSK_ABI_X32 = 2,
 };
 
 /* Protection bits have the values of PROT_READ, PROT_WRITE and PROT_EXEC. */
@@ -83,6 +125,9 @@ enum husk_backing {
  * effective protection is the one requested, the backing is what the arguments say. */
 #define HUSK_TRANSITION_UNSEEN 16u
 #define HUSK_TRANSITION_PATH_CUT 32u /* the path has more components than there was room for */
+/* No change: executable memory that can be written without a call is looked at again, because
+ * `call` is about to take it away. */
+#define HUSK_TRANSITION_LOOK 64u
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
@@ -136,6 +181,18 @@ struct husk_header {
 	husk_u64 transition; /* id that joins a transition with its pages */
 };
 
+/* The file behind a region, or that was executed. */
+struct husk_file {
+	husk_u64 inode;        /* 0: no file */
+	husk_u32 device_major; /* of the file's file system */
+	husk_u32 device_minor;
+	husk_u32 link_count; /* 0: the file has been deleted, or never had a name */
+	husk_u32 path_size;  /* bytes used of `path` */
+	/* The file's path, component by component from the last to the first, each ended by
+	 * a zero: "libc.so.6", "lib", "usr". */
+	char path[HUSK_PATH_SIZE];
+};
+
 /* One region, one previous and one effective protection, one backing. */
 struct husk_transition {
 	struct husk_header header;
@@ -143,7 +200,7 @@ struct husk_transition {
 	husk_u64 length;
 	husk_u64 call_address; /* the arguments, as they were passed */
 	husk_u64 call_length;
-	husk_u64 call_flags; /* mmap only */
+	husk_u64 call_flags; /* mmap, mremap, shmat; madvise: the advice */
 	husk_s64 result;     /* as the system call returned it */
 	husk_u64 instruction_pointer;
 	husk_u64 stack_pointer;
@@ -152,17 +209,15 @@ struct husk_transition {
 	husk_u32 requested; /* protection: asked for, before, now */
 	husk_u32 previous;
 	husk_u32 effective;
-	husk_u32 backing;      /* enum husk_backing */
-	husk_u64 inode;        /* 0: no file */
-	husk_u64 file_offset;  /* of `start`, in bytes */
-	husk_u32 device_major; /* of the file's file system */
-	husk_u32 device_minor;
-	husk_u32 link_count; /* 0: the file has been deleted, or never had a name */
-	husk_u32 path_size;  /* bytes used of `path` */
+	husk_u32 backing;     /* enum husk_backing */
+	husk_u64 file_offset; /* of `start`, in bytes */
+	husk_u32 abi;         /* enum husk_abi */
+	husk_u32 stack_words; /* words of `stack` that could be read */
 	char comm[HUSK_COMM_SIZE];
-	/* The file's path, component by component from the last to the first, each ended by
-	 * a zero: "libc.so.6", "lib", "usr". */
-	char path[HUSK_PATH_SIZE];
+	struct husk_file file;
+	/* What lay on the caller's stack, from stack_pointer on: somewhere among it is the
+	 * address to which the C library's function returns. */
+	husk_u64 stack[HUSK_STACK_WORDS];
 };
 
 /* One page and its bytes. */
@@ -200,14 +255,56 @@ struct husk_process_exit {
 	husk_u32 reserved;
 };
 
+/* A process of the tree has made another one, which has not run yet. */
+struct husk_process_fork {
+	struct husk_header header; /* of the parent */
+	husk_u64 clone_flags;
+	husk_u32 child_pid; /* in Husk's own PID namespace */
+	husk_u32 child_host_pid;
+	char comm[HUSK_COMM_SIZE];
+};
+
+/* A process has executed a program: its memory is new, and has not run yet. */
+struct husk_process_exec {
+	struct husk_header header;
+	husk_u32 backing; /* enum husk_backing: FILE or KERNEL (a memfd) */
+	husk_u32 reserved;
+	char comm[HUSK_COMM_SIZE];
+	char file_name[HUSK_COMPONENT_SIZE]; /* as execve was given it, ended by a zero */
+	struct husk_file file;               /* what has been executed */
+};
+
+/*
+ * A call has written into a process's memory past its protection, or into a file that is
+ * mapped executable. The bytes are read by user space, while the writer waits if it is a target
+ * and the kernel has task-work callbacks.
+ */
+struct husk_write {
+	struct husk_header header; /* of the writer, which need not be a target */
+	husk_u64 start;            /* address, or with a file its offset */
+	husk_u64 length;
+	husk_u32 call; /* enum husk_call */
+	husk_u32 target_pid; /* whose memory, in Husk's own PID namespace; 0: not known, or a file */
+	husk_u64 inode; /* 0: memory */
+	husk_u32 device_major;
+	husk_u32 device_minor;
+	husk_u32 is_held; /* the writer waits until this record has been handled */
+	husk_u32 reserved;
+	char comm[HUSK_COMM_SIZE];
+};
+
 #define HUSK_ASSERT_SIZE(type, bytes) \
 	_Static_assert(sizeof(struct type) == (bytes), #type " has changed its size")
 HUSK_ASSERT_SIZE(husk_header, 56);
-HUSK_ASSERT_SIZE(husk_transition, 704);
+HUSK_ASSERT_SIZE(husk_file, 24 + HUSK_PATH_SIZE);
+HUSK_ASSERT_SIZE(husk_transition, 176 + 536 + 8 * HUSK_STACK_WORDS);
 HUSK_ASSERT_SIZE(husk_page, 72 + HUSK_PAGE_SIZE);
 HUSK_ASSERT_SIZE(husk_page_range, 80);
 HUSK_ASSERT_SIZE(husk_transition_end, 96);
 HUSK_ASSERT_SIZE(husk_process_exit, 64);
+HUSK_ASSERT_SIZE(husk_process_fork, 88);
+HUSK_ASSERT_SIZE(husk_process_exec, 80 + HUSK_COMPONENT_SIZE + 536);
+HUSK_ASSERT_SIZE(husk_write, 120);
 
 /*
  * Set by user space before the programs are loaded (read-only data from then on,
@@ -218,7 +315,9 @@ struct husk_config {
 	/* The machine has swap, or balances memory between NUMA nodes: an anonymous page that
 	 * is not resident may have content nevertheless. */
 	husk_u8 hidden_pages;
-	husk_u8 reserved[3];
+	/* sched_process_exit comes while the memory is still there (Linux 6.16). */
+	husk_u8 exit_has_memory;
+	husk_u8 reserved[2];
 	husk_u64 ring_size;
 	/* A thread waits for room in the ring this long in all, and this long
 	 * without a sign of life from the consumer. 0: it does not wait. */

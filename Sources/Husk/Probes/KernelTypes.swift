@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+internal import CLibbpf
+
+/// What the running kernel's own description of its types (BTF) tells of its features.
+struct KernelTypes {
+    /// The task-work kfuncs that exist.
+    let flavors: [DeferredFlavor]
+    /// sched_process_exit has its third argument: it was given it when it was moved to before
+    /// the memory goes (Linux 6.16, "exit: move and extend sched_process_exit() tracepoint").
+    let exitTracepointHasMemory: Bool
+    /// Regions are kept in a maple tree, which the probes read (Linux 6.1).
+    let hasRegionTree: Bool
+
+    // linux/btf.h: macros and an enum, ambiguous when imported.
+    private static let structKind: UInt32 = 4  // BTF_KIND_STRUCT
+    private static let typedefKind: UInt32 = 8  // BTF_KIND_TYPEDEF
+    private static let functionKind: UInt32 = 12  // BTF_KIND_FUNC
+
+    init() {
+        guard let types = btf__load_vmlinux_btf() else {
+            flavors = []
+            exitTracepointHasMemory = false
+            hasRegionTree = false
+            return
+        }
+        defer { btf__free(types) }
+        func has(_ name: String, _ kind: UInt32) -> Bool {
+            btf__find_by_name_kind(types, name, kind) > 0
+        }
+        if has("bpf_task_work_schedule_resume", Self.functionKind) {
+            flavors = [.implicitProgram]
+        } else if has("bpf_task_work_schedule_resume_impl", Self.functionKind) {
+            flavors = [.explicitProgram]
+        } else {
+            flavors = []
+        }
+        hasRegionTree = has("maple_range_64", Self.structKind)
+        exitTracepointHasMemory =
+            Self.parameterCount(of: "btf_trace_sched_process_exit", types) == 3
+    }
+
+    /// The number of parameters of a typedef for a pointer to a function; the first one of a
+    /// tracepoint's is its own. Nil: there is none of this name.
+    private static func parameterCount(of name: String, _ types: OpaquePointer) -> Int? {
+        let id = btf__find_by_name_kind(types, name, typedefKind)
+        // typedef -> pointer -> prototype
+        guard id > 0, let typedef = btf__type_by_id(types, UInt32(id)),
+            let pointer = btf__type_by_id(types, typedef.pointee.type),
+            let prototype = btf__type_by_id(types, pointer.pointee.type)
+        else { return nil }
+        return Int(prototype.pointee.info & 0xFFFF)  // BTF_INFO_VLEN
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+internal import HuskModel
+
+/// Another process's memory, read from outside while that process runs (or is held by a probe).
+///
+/// Tried in this order: process_vm_readv(2), /proc/PID/mem (which passes over protection:
+/// FOLL_FORCE), the file behind the mapping.
+struct OutsideMemory {
+    let pid: Int32
+    /// Opened when first needed: most processes are never read from outside.
+    private var memory: FileHandle?
+    private var pagemap: FileHandle?
+
+    /// A descriptor that is closed with its last owner; a class, because it is optional.
+    private final class FileHandle {
+        let descriptor: OwnedDescriptor
+        init?(_ path: String) {
+            let number = open(path, O_RDONLY | O_CLOEXEC)
+            guard number >= 0 else { return nil }
+            descriptor = OwnedDescriptor(number)
+        }
+    }
+
+    struct Errno: Error {
+        var rawValue: Int32
+    }
+
+    static let pageSize = 4096
+
+    init(of pid: Int32) {
+        self.pid = pid
+    }
+
+    /// The whole page at `address`. Faults it in on the process's behalf.
+    func readPage(at address: UInt64) -> Result<[UInt8], Errno> {
+        var failure: Int32 = 0
+        let size = Self.pageSize
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            // Safe: at most `size` bytes are written to our own buffer; the remote address
+            // is only a number to this process.
+            let result = husk_process_read(pid, address, buffer.baseAddress, size)
+            count = result == size ? size : 0
+            failure = result < 0 ? Int32(-result) : EFAULT
+        }
+        return bytes.isEmpty ? .failure(Errno(rawValue: failure)) : .success(bytes)
+    }
+
+    /// The same through /proc/PID/mem.
+    mutating func readProtectedPage(at address: UInt64) -> Result<[UInt8], Errno> {
+        if memory == nil { memory = FileHandle("/proc/\(pid)/mem") }
+        guard let memory else { return .failure(Errno(rawValue: errno)) }
+        guard let offset = Int(exactly: address) else { return .failure(Errno(rawValue: EFAULT)) }
+        var page = [UInt8](repeating: 0, count: Self.pageSize)
+        // Safe: pread writes at most one page to our own array.
+        let count = retryingInterrupted {
+            pread(memory.descriptor.number, &page, Self.pageSize, offset)
+        }
+        return count == Self.pageSize
+            ? .success(page) : .failure(Errno(rawValue: count < 0 ? Int32(-count) : EFAULT))
+    }
+
+    /// Which pages of a range are in memory or swapped out, by /proc/PID/pagemap
+    /// (proc_pid_pagemap(5): bits 63 and 62): addresses, ascending. Nil if that cannot be told.
+    mutating func populatedPages(in range: Range<Address>) -> [UInt64]? {
+        if pagemap == nil { pagemap = FileHandle("/proc/\(pid)/pagemap") }
+        guard let pagemap else { return nil }
+        let pageSize = UInt64(Self.pageSize)
+        let last = range.upperBound.rawValue / pageSize
+        var page = range.lowerBound.rawValue / pageSize
+        var found: [UInt64] = []
+        var entries = [UInt64](repeating: 0, count: 8192)
+        while page < last {
+            let wanted = Int(min(UInt64(entries.count), last - page))
+            // Safe: at most `wanted` entries of eight bytes into our own array.
+            let size = retryingInterrupted {
+                pread(pagemap.descriptor.number, &entries, wanted * 8, Int(page * 8))
+            }
+            guard size > 0 else { return found.isEmpty && size < 0 ? nil : found }
+            for index in 0..<(size / 8) where entries[index] >> 62 != 0 {
+                found.append((page + UInt64(index)) * pageSize)
+            }
+            page += UInt64(max(1, size / 8))
+        }
+        return found
+    }
+
+    /// Whether a page exists; nil if that cannot be told.
+    mutating func isPopulated(_ address: UInt64) -> Bool? {
+        populatedPages(in: Address(address)..<Address(address &+ UInt64(Self.pageSize)))
+            .map { !$0.isEmpty }
+    }
+}

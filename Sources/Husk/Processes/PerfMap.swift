@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+internal import Glibc
+internal import HuskModel
+
+/// What a JIT compiler tells perf(1) of its code: /tmp/perf-PID.map, one line `START SIZE name`
+/// per symbol, in hexadecimal (linux/tools/perf/Documentation/jit-interface.txt).
+///
+/// The file is the target's own word: it can hold anything, and is only used to say "the process
+/// says that this is JIT code".
+struct PerfMap {
+    private let ranges: [Range<UInt64>]
+
+    /// - Parameter innerPID: the process's number in its own PID namespace, which is what it
+    ///   names the file by.
+    init?(of pid: Int32, innerPID: Int32) {
+        // Through the process's own root, because it may live in a container.
+        let paths = ["/proc/\(pid)/root/tmp/perf-\(innerPID).map", "/tmp/perf-\(innerPID).map"]
+        guard let text = paths.lazy.compactMap({ Self.read($0) }).first else { return nil }
+        ranges = text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
+                .prefix(2).map { UInt64(String(decoding: $0, as: UTF8.self), radix: 16) }
+            guard fields.count == 2, let start = fields[0], let size = fields[1], size > 0,
+                start <= .max - size
+            else { return nil }
+            return start..<(start + size)
+        }
+    }
+
+    /// How many symbols lie in a region.
+    func symbolCount(in region: MappedRegion) -> Int {
+        let region = region.start.rawValue..<region.end.rawValue
+        return ranges.reduce(0) { $0 + ($1.overlaps(region) ? 1 : 0) }
+    }
+
+    /// A regular file of bounded size; a FIFO that someone has put there must not be waited for.
+    private static func read(_ path: String) -> [UInt8]? {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        guard number >= 0 else { return nil }
+        let descriptor = OwnedDescriptor(number)
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return readToEnd(of: descriptor, limit: 1 << 26)
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+internal import HuskModel
+internal import HuskProbes
+
+/// What is read from outside the target: pages that the kernel side could not read, bytes that
+/// were written past a region's protection, and what was executable before Husk came.
+extension EventBuilder {
+    // MARK: Pages that the kernel side could not read
+
+    /// A page without bytes. If it was only not resident, it is tried from outside.
+    mutating func takeUnreadable(at address: UInt64, _ record: husk_page_range) {
+        let id = Transition.ID(rawValue: record.header.transition)
+        let body: Page.Body?
+        switch record.cause {
+        case HUSK_CAUSE_USERFAULTFD.rawValue:
+            body = .unreadable(.userfaultfd, errno: 0)
+        case HUSK_CAUSE_PROTECTED.rawValue:
+            body = readProtected(address, id)
+        case HUSK_CAUSE_NOT_RESIDENT.rawValue:
+            body = readNotResident(address, id)
+        default:
+            body = .unreadable(.fault, errno: Int32(bitPattern: record.error))
+        }
+        guard let body else {
+            open[id]?.foundUntouched += 1
+            return
+        }
+        if case .content = body { open[id]?.readFromOutside += 1 }
+        emitPage(
+            at: address, RecordNumber(record.header), id, TaskIdentity(record.header),
+            clock.timestamp(record.header.time_ns), body)
+    }
+
+    /// Under a protection key. Nil: the page does not exist, it has nothing to say.
+    private mutating func readProtected(_ address: UInt64, _ id: Transition.ID) -> Page.Body? {
+        if open[id]?.memory.isPopulated(address) == false { return nil }
+        switch open[id]?.memory.readProtectedPage(at: address) {
+        case .success(let content): return .content(PageContent(content), reader: .procMem)
+        case .failure(let failure): return .unreadable(.protected, errno: failure.rawValue)
+        case nil: return .unreadable(.protected, errno: 0)
+        }
+    }
+
+    /// Nil: the page does not exist.
+    private mutating func readNotResident(_ address: UInt64, _ id: Transition.ID) -> Page.Body? {
+        guard let transition = open[id]?.transition else {
+            return .unreadable(.notResident, errno: 0)
+        }
+        switch transition.backing {
+        case .anonymous, .heap, .stack, .unknown:
+            if open[id]?.memory.isPopulated(address) == false { return nil }
+        default: break
+        }
+        switch open[id]?.memory.readPage(at: address) {
+        case .success(let content):
+            return .content(PageContent(content), reader: .processVMRead)
+        case .failure(let failure):
+            return readFromFile(address, transition)
+                ?? .unreadable(.notResident, errno: failure.rawValue)
+        case nil:
+            return .unreadable(.notResident, errno: 0)
+        }
+    }
+
+    /// The last resort, for a process that has ended meanwhile.
+    private func readFromFile(_ address: UInt64, _ transition: Transition) -> Page.Body? {
+        guard !mayBeSwapped, case .file(let file, let start) = transition.backing,
+            let page = files.readPage(
+                of: file, at: start &+ (address &- transition.start.rawValue),
+                size: Int(HUSK_PAGE_SIZE))
+        else { return nil }
+        return .content(PageContent(page), reader: .backingFile)
+    }
+
+    // MARK: Writes
+
+    /// A call has written to code. The regions that show the bytes are captured anew; the writer
+    /// is held meanwhile if it is a target and the kernel can.
+    mutating func take(_ record: husk_write) {
+        let writer = Writer(
+            task: TaskIdentity(record.header), threadName: targetText(record.comm))
+        let (sum, overflow) = record.start.addingReportingOverflow(record.length)
+        let end = overflow ? UInt64.max : sum
+        guard record.start < end else { return }
+        let views: [(pid: Int32, region: MappedRegion)]
+        if let file = Timeline.FileKey(record) {
+            views = timeline.views(of: file, offsets: record.start..<end)
+                .filter { $0.region.protection.contains(.execute) }
+        } else {
+            let target = Int32(bitPattern: record.target_pid)
+            let pids = target != 0 ? [target] : timeline.processes.sorted()
+            views = pids.flatMap { pid in
+                timeline.executableRegions(of: pid, in: Address(record.start)..<Address(end))
+                    .map { (pid, $0) }
+            }
+        }
+        for (pid, region) in views {
+            if record.is_held == 0, let task = processes[pid] {
+                tellBlindSpot(
+                    BlindSpot(
+                        task: task, time: clock.timestamp(record.header.time_ns),
+                        start: Address(region.start.rawValue & ~4095), length: 4096,
+                        reason: .writerRanOn))
+            }
+            capture(
+                region, of: pid, as: .write, call: SystemCall(record.call), writer: writer,
+                number: RecordNumber(record.header), at: clock.timestamp(record.header.time_ns))
+        }
+    }
+
+    // MARK: What was there before Husk
+
+    /// Notes the regions that a process has already, and captures those that are executable if
+    /// that is wanted.
+    mutating func takePresent(_ regions: [MappedRegion], of pid: Int32, capturing: Bool) {
+        for region in regions {
+            let isView = region.isShared && region.protection.contains(.write)
+            guard region.protection.contains(.execute) || isView else { continue }
+            if capturing {
+                capture(
+                    region, of: pid, as: .present, call: nil, writer: nil,
+                    number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
+                    at: clock.now())
+            } else {
+                timeline.note(region, of: pid)
+            }
+        }
+    }
+
+    // MARK: One region from outside
+
+    private mutating func capture(
+        _ region: MappedRegion, of pid: Int32, as kind: TransitionKind, call: SystemCall?,
+        writer: Writer?, number: RecordNumber, at time: Timestamp
+    ) {
+        let pageSize = UInt64(HUSK_PAGE_SIZE)
+        let start = region.start.rawValue & ~(pageSize - 1)
+        let (sum, overflow) = region.end.rawValue.addingReportingOverflow(pageSize - 1)
+        let end = (overflow ? region.end.rawValue : sum) & ~(pageSize - 1)
+        guard start < end else { return }
+        let task =
+            processes[pid] ?? TaskIdentity(pid: pid, tid: pid, hostPID: pid, hostTID: pid)
+        let before = region.start.rawValue &- start
+        let offset = region.backing.advanced(by: 0 &- before)
+        ownTransitions += 1
+        let isExecutable = region.protection.contains(.execute)
+        let transition = Transition(
+            id: Transition.ID(rawValue: ownTransitions), number: number, kind: kind, call: call,
+            time: time, task: task, threadName: writer?.threadName ?? TargetText(""),
+            start: Address(start), length: end - start,
+            arguments: Transition.Arguments(
+                address: region.start,
+                length: region.end.rawValue &- region.start.rawValue, flags: 0),
+            result: 0, requested: region.protection, previous: region.protection,
+            effective: region.protection, backing: offset, isShared: region.isShared,
+            isFresh: false, hasVanished: false, isUnseen: false, hasPages: isExecutable,
+            instructionPointer: 0, stackPointer: 0, writer: writer)
+        if kind == .write {
+            // The timeline knows the region already, whole.
+            var transition = transition
+            transition.label = RegionLabel(backing: transition.backing, caller: nil)
+            open[transition.id] = OpenTransition(
+                transition: transition, memory: OutsideMemory(of: pid))
+            emit(.transition(transition))
+        } else {
+            tell(transition)
+        }
+        if isExecutable { capturePages(of: transition, at: time) }
+    }
+
+    private mutating func capturePages(of transition: Transition, at time: Timestamp) {
+        let pageSize = UInt64(HUSK_PAGE_SIZE)
+        let range = transition.start..<transition.end
+        let count = transition.length / pageSize
+        // Pages of files exist whether they are resident or not; others only if they are.
+        let isFile =
+            switch transition.backing {
+            case .file, .special: true
+            default: transition.kind == .write && transition.backing.file != nil
+            }
+        var addresses: [UInt64] = []
+        var untouched: UInt64 = 0
+        if isFile, count <= Self.maximumExpandedPages {
+            addresses = (0..<count).map { range.lowerBound.rawValue + $0 * pageSize }
+        } else {
+            addresses = open[transition.id]?.memory.populatedPages(in: range) ?? []
+            untouched = count - UInt64(addresses.count)
+        }
+        var captured: UInt64 = 0
+        var unreadable: UInt64 = 0
+        for address in addresses {
+            let body = readFromOutside(address, transition)
+            if case .content = body { captured += 1 } else { unreadable += 1 }
+            emitPage(at: address, transition.number, transition.id, transition.task, time, body)
+        }
+        open[transition.id] = nil
+        emit(
+            .transitionEnd(
+                TransitionEnd(
+                    transition: transition.id, number: transition.number, task: transition.task,
+                    time: clock.now(), captured: captured, untouched: untouched,
+                    unreadable: unreadable, lost: 0, stalledNanoseconds: 0)))
+    }
+
+    private mutating func readFromOutside(
+        _ address: UInt64, _ transition: Transition
+    ) -> Page.Body {
+        let id = transition.id
+        if case .success(let content)? = open[id]?.memory.readPage(at: address) {
+            return .content(PageContent(content), reader: .processVMRead)
+        }
+        switch open[id]?.memory.readProtectedPage(at: address) {
+        case .success(let content): return .content(PageContent(content), reader: .procMem)
+        case .failure(let failure):
+            return readFromFile(address, transition)
+                ?? .unreadable(.fault, errno: failure.rawValue)
+        case nil: return .unreadable(.fault, errno: 0)
+        }
+    }
+}

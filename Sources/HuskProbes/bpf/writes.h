@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * writes.h - bytes that change although no protection does: calls that write into a process's
+ * memory past its protection, and into files that are mapped executable.
+ *
+ * The writer need not be a target. Of a process that is none, nothing is looked at but which
+ * file it has written to, and nothing is told unless that file is a target's code.
+ */
+#ifndef HUSK_WRITES_H
+#define HUSK_WRITES_H
+
+#define MAX_TRACEES 256
+#define MAX_VECTORS 16
+/* find_write()'s `how` */
+#define CALL_MASK 0xffffu
+#define WRITER_IS_TARGET 0x10000u
+#define WRITER_IS_HELD 0x20000u
+
+struct user_vector {
+	__u64 base, length;
+};
+
+/* `how`: the call, and whether the writer is going to be held. */
+static __always_inline void send_write(__u32 how, __u32 target, const struct viewed_file *file,
+				       __u64 start, __u64 length)
+{
+	struct husk_write *record;
+	struct ticket ticket = {};
+
+	take_ticket(&ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		count(HUSK_COUNTER_UNSENT);
+		return;
+	}
+	fill_header(&record->header, &ticket, HUSK_RECORD_WRITE, sizeof(*record), 0);
+	record->start = start;
+	record->length = length;
+	record->call = how & CALL_MASK;
+	record->is_held = !!(how & WRITER_IS_HELD);
+	record->reserved = 0;
+	record->target_pid = target;
+	record->inode = file ? file->inode : 0;
+	record->device_major = file ? file->device >> MINOR_BITS : 0;
+	record->device_minor = file ? file->device & ((1u << MINOR_BITS) - 1) : 0;
+	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	bpf_ringbuf_submit(record, 0);
+}
+
+static __always_inline struct file *open_file(__u32 descriptor)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **slots = BPF_CORE_READ(table, fd), *file = 0;
+
+	if (descriptor >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), slots + descriptor);
+	return file;
+}
+
+static __always_inline __u32 number_of(struct task_struct *task)
+{
+	if (!config.pid_namespace)
+		return BPF_CORE_READ(task, tgid);
+	return number_in_tracer_namespace(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+}
+
+/* A position that the call has moved on by what it has written. */
+static __always_inline __u64 moved_position(struct file *file, __u64 user_pointer, long result)
+{
+	__u64 position = 0;
+
+	if (user_pointer)
+		bpf_probe_read_user(&position, sizeof(position), (void *)user_pointer);
+	else
+		position = BPF_CORE_READ(file, f_pos);
+	return position - result;
+}
+
+/* Where the call has begun to write, and how much it has written, from what it returned. */
+static __always_inline void written_range(const struct pt_regs *regs, __u32 abi, __u32 call,
+					  long result, struct file *file, __u64 *start,
+					  __u64 *length)
+{
+	__u64 offset;
+
+	*length = result;
+	switch (call) {
+	case HUSK_CALL_PWRITE64:
+	case HUSK_CALL_PWRITEV:
+	case HUSK_CALL_PWRITEV2:
+		offset = call_argument(regs, abi, 3);
+		if (abi == HUSK_ABI_32)
+			offset |= call_argument(regs, abi, 4) << 32;
+		*start = call == HUSK_CALL_PWRITEV2 && offset == ~0ULL
+				 ? moved_position(file, 0, result)
+				 : offset;
+		break;
+	case HUSK_CALL_COPY_FILE_RANGE:
+	case HUSK_CALL_SPLICE:
+		*start = moved_position(file, call_argument(regs, abi, 3), result);
+		break;
+	case HUSK_CALL_FTRUNCATE:
+	case HUSK_CALL_FALLOCATE:
+		*start = 0;
+		*length = ~0ULL;
+		break;
+	default:
+		*start = moved_position(file, 0, result);
+	}
+}
+
+/* Is it /proc/PID/mem? */
+static __always_inline bool is_memory_file(struct file *file, struct inode *inode)
+{
+	char name[4] = {};
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && !name[3];
+}
+
+/* What a call has written into. */
+enum written {
+	WRITTEN_NOTHING = 0, /* that matters here */
+	WRITTEN_TOLD = 1,    /* a WRITE record has been sent */
+	WRITTEN_OWN = 2,     /* the caller's own memory: [*start, *start + *length) */
+};
+
+static __always_inline enum written find_file_write(const struct pt_regs *regs, __u32 abi,
+						    __u32 how, long result, __u64 *start,
+						    __u64 *length)
+{
+	__u32 call = how & CALL_MASK;
+	bool second = call == HUSK_CALL_COPY_FILE_RANGE || call == HUSK_CALL_SPLICE;
+	struct file *file = open_file(call_argument(regs, abi, second ? 2 : 0));
+	struct viewed_file key = {};
+	struct inode *inode;
+
+	if (!file)
+		return WRITTEN_NOTHING;
+	inode = BPF_CORE_READ(file, f_inode);
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (bpf_map_lookup_elem(&viewed, &key)) {
+		written_range(regs, abi, call, result, file, start, length);
+		send_write(how, 0, &key, *start, *length);
+		return WRITTEN_TOLD;
+	}
+	if (is_memory_file(file, inode)) {
+		struct mm_struct *memory = BPF_CORE_READ(file, private_data);
+		struct task_struct *self = (void *)bpf_get_current_task();
+		__u32 target;
+
+		if (!memory || !bpf_core_field_exists(memory->owner))
+			return WRITTEN_NOTHING;
+		written_range(regs, abi, call, result, file, start, length);
+		if (memory == BPF_CORE_READ(self, mm))
+			return WRITTEN_OWN;
+		target = number_of(BPF_CORE_READ(memory, owner));
+		if (!target || !bpf_map_lookup_elem(&targets, &target))
+			return WRITTEN_NOTHING;
+		send_write(how, target, 0, *start, *length);
+		return WRITTEN_TOLD;
+	}
+	return WRITTEN_NOTHING;
+}
+
+/* The caller traces this thread: ptrace(2) takes its number in the caller's namespace. */
+static __always_inline __u32 traced_process(__u32 number)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+	struct pid *own = BPF_CORE_READ(self, thread_pid);
+	__u32 level = BPF_CORE_READ(own, level);
+	void *head = (void *)self + bpf_core_field_offset(struct task_struct, ptraced);
+	struct list_head *link = BPF_CORE_READ(self, ptraced.next);
+
+	for (int i = 0; i < MAX_TRACEES; i++) {
+		struct task_struct *tracee;
+		struct upid *upid;
+
+		if (!link || (void *)link == head)
+			break;
+		tracee = (void *)link - bpf_core_field_offset(struct task_struct, ptrace_entry);
+		upid = (void *)BPF_CORE_READ(tracee, thread_pid) +
+		       bpf_core_field_offset(struct pid, numbers) +
+		       (level & 31) * bpf_core_type_size(struct upid);
+		if (BPF_CORE_READ(upid, nr) == (int)number)
+			return number_of(tracee);
+		link = BPF_CORE_READ(link, next);
+	}
+	return 0;
+}
+
+static __always_inline enum written find_memory_write(const struct pt_regs *regs, __u32 abi,
+						      __u32 how)
+{
+	__u32 call = how & CALL_MASK;
+	struct user_vector vector = {};
+	__u64 vectors, count;
+	__u32 target;
+
+	if (call == HUSK_CALL_PTRACE) {
+		__u64 request = call_argument(regs, abi, 0);
+
+		if (request != PTRACE_POKETEXT && request != PTRACE_POKEDATA)
+			return WRITTEN_NOTHING;
+		target = traced_process(call_argument(regs, abi, 1));
+		if (!target || !bpf_map_lookup_elem(&targets, &target))
+			return WRITTEN_NOTHING;
+		send_write(how, target, 0, call_argument(regs, abi, 2), sizeof(long));
+		return WRITTEN_TOLD;
+	}
+	target = call_argument(regs, abi, 0);
+	if (!bpf_map_lookup_elem(&targets, &target)) {
+		/* A number of another namespace, or that of a thread: user space has to find out
+		 * whose memory it was. Of strangers it is not worth asking. */
+		if (!(how & WRITER_IS_TARGET))
+			return WRITTEN_NOTHING;
+		target = 0;
+	}
+	vectors = call_argument(regs, abi, 3);
+	count = call_argument(regs, abi, 4);
+	if (abi != HUSK_ABI_64 || count > MAX_VECTORS) {
+		send_write(how, target, 0, 0, ~0ULL);
+		return WRITTEN_TOLD;
+	}
+	for (__u32 i = 0; i < MAX_VECTORS; i++) {
+		if (i >= count)
+			break;
+		if (bpf_probe_read_user(&vector, sizeof(vector),
+					(void *)(vectors + i * sizeof(vector)))) {
+			send_write(how, target, 0, 0, ~0ULL);
+			break;
+		}
+		send_write(how, target, 0, vector.base, vector.length);
+	}
+	return WRITTEN_TOLD;
+}
+
+/* After a call of the writing kind that has succeeded. */
+static __noinline enum written find_write(struct pt_regs *regs, __u32 abi, __u32 how, long result,
+					  struct thread *thread)
+{
+	__u32 call = how & CALL_MASK;
+	enum written written;
+	__u64 start = 0, length = 0;
+
+	if (call == HUSK_CALL_PTRACE || call == HUSK_CALL_PROCESS_VM_WRITEV)
+		return find_memory_write(regs, abi, how);
+	written = find_file_write(regs, abi, how, result, &start, &length);
+	if (written == WRITTEN_OWN && thread) {
+		thread->address = start;
+		thread->length = length;
+	}
+	return written;
+}
+
+#endif /* HUSK_WRITES_H */

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// One program of Tests/Fixtures/cases: a way in which memory becomes executable, with its own
+/// ground truth.
+public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
+    /// `e01-rw-rx`: the case of CASES.md and what it does.
+    public var name: String
+    public var path: String
+
+    public var description: String { name }
+
+    /// `E01`; benign programs are `B`, hostile ones `H`.
+    public var group: String { String(name.prefix(3)).uppercased() }
+
+    /// What a suite with less time or memory asks of the large ones.
+    public func arguments(scaledDown: Bool) -> [String] {
+        guard scaledDown else { return [] }
+        switch name {
+        case "e29-microseconds": return ["2000"]
+        case "e32-four-threads": return ["20"]
+        case "h02-many-mappings": return ["4000"]
+        default: return []
+        }
+    }
+
+    /// The programs in a folder that Tools/build-cases has filled, by name.
+    public static func all(in folder: String) throws -> [CoverageCase] {
+        try FileManager.default.contentsOfDirectory(atPath: folder)
+            .filter { $0.wholeMatch(of: /[ebh]\d\d-[a-z0-9-]+/) != nil }
+            .sorted()
+            .map { CoverageCase(name: $0, path: folder + "/" + $0) }
+    }
+
+    /// Cases whose bytes cannot all be had, with the fact that is behind it. What is missing
+    /// must be said by the capture itself; anything else is `missed`.
+    public static let knownLimits: [String: String] = [
+        "e04-rwx": Reason.noCall,
+        "e08-two-views": Reason.noCall,
+        "e13-exec-stack": Reason.noCall,
+        "e24-clone-vm-write": Reason.noCall,
+        "e33-fork-rwx": Reason.noCall,
+        "e31-write-during-call": Reason.noCall,
+        "h07-huge-reservation": Reason.tooLarge,
+    ]
+
+    private enum Reason {
+        static let noCall = """
+            the memory is writable and executable at once (or writable through another view), \
+            and its content changes with no system call: what it held between two looks is not \
+            seen. The region is told as a blind spot
+            """
+        static let tooLarge = """
+            64 TiB writable and executable, of which one page is used: a look at the end of the \
+            process goes page by page, and stops after 2^20 steps
+            """
+    }
+}

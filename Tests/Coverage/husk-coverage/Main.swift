@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// husk-coverage: runs the cases of Tests/Fixtures/cases under Husk and tells the verdicts.
+import ArgumentParser
+import CoverageSuite
+import Foundation
+import Husk
+
+@main
+struct CoverageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "husk-coverage",
+        abstract: "Run the cases under Husk and compare the captures with their ground truth.",
+        subcommands: [RunCases.self, WriteReport.self], defaultSubcommand: RunCases.self)
+}
+
+/// What one machine has said, for the report.
+struct Verdicts: Codable {
+    var kernel: String
+    var method: String
+    var results: [CaseResult]
+}
+
+struct RunCases: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the cases of a folder; status 1 if any is missed.")
+
+    @Option(help: "How pages are copied: task-work or syscall-exit; else the best there is.")
+    var copy: String?
+
+    @Option(help: "Write the verdicts to this file, for `report`.")
+    var json: String?
+
+    @Flag(help: "Give the large cases less to do.")
+    var small = false
+
+    @Argument(help: "The folder that Tools/build-cases has filled.")
+    var folder: String
+
+    @Argument(help: "Only cases whose names begin so.")
+    var prefixes: [String] = []
+
+    func run() throws {
+        let report = SystemReport()
+        guard let best = report.copyMethod else {
+            print("husk-coverage: Husk cannot trace here")
+            for check in report.checks where check.status == .missing {
+                print("  \(check.name): \(check.detail)")
+            }
+            throw ExitCode(121)
+        }
+        let method = copy.flatMap(CopyMethod.init(rawValue:))
+        let run = CaseRun(method: method, scaledDown: small)
+        let cases = try CoverageCase.all(in: folder).filter { item in
+            prefixes.isEmpty || prefixes.contains { item.name.hasPrefix($0) }
+        }
+        var results: [CaseResult] = []
+        for item in cases {
+            let result = run.run(item)
+            results.append(result)
+            let name = item.name.padding(toLength: 28, withPad: " ", startingAt: 0)
+            let verdict = result.verdict.rawValue.padding(
+                toLength: 9, withPad: " ", startingAt: 0)
+            print(
+                "\(verdict) \(name) \(result.exact)/\(result.truths) "
+                    + "\(String(format: "%.1f s", result.seconds)) \(result.note ?? "")")
+            fflush(nil)
+        }
+        if let json {
+            let verdicts = Verdicts(
+                kernel: report.kernel, method: (method ?? best).rawValue, results: results)
+            try JSONEncoder().encode(verdicts).write(to: URL(fileURLWithPath: json))
+        }
+        let bad = results.count { $0.verdict == .missed || $0.verdict == .failed }
+        print("\(results.count - bad) passed, \(bad) failed")
+        if bad > 0 { throw ExitCode(1) }
+    }
+}
+
+struct WriteReport: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Print docs/coverage.md from the files of `run --json`.")
+
+    @Argument var files: [String]
+
+    func run() throws {
+        let columns = try files.map { file in
+            try JSONDecoder().decode(
+                Verdicts.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+        }
+        print(CoverageReport(columns.map { ($0.kernel, $0.method, $0.results) }).markdown)
+    }
+}
