@@ -33,6 +33,7 @@ struct TransitionRecord: Encodable {
     var caller: CallSiteRecord?
     var writer: WriterRecord?
     var label: LabelRecord?
+    var reference: ReferenceRecord?
     var pages: PageCountsRecord?
     var runs: [RunRecord]?
     var unreadable: [UnreadableRecord]?
@@ -67,6 +68,7 @@ struct TransitionRecord: Encodable {
         caller = transition.caller.map(CallSiteRecord.init)
         writer = transition.writer.map(WriterRecord.init)
         label = transition.label.map(LabelRecord.init)
+        reference = transition.reference.map(ReferenceRecord.init)
         guard transition.hasPages else { return }
         pages = PageCountsRecord(capture)
         runs = capture.runs.enumerated().map { index, run in
@@ -105,6 +107,16 @@ struct LabelRecord: Encodable {
         kind = label.kind.rawValue
         source = label.source.rawValue
         detail = label.detail.isEmpty ? nil : label.detail.escaped
+    }
+}
+
+struct ReferenceRecord: Encodable {
+    var sha256: String
+    var length: UInt64
+
+    init(_ reference: FileReference) {
+        sha256 = reference.digest.hexadecimal
+        length = reference.length
     }
 }
 
@@ -398,6 +410,7 @@ struct SummaryRecord: Encodable {
     var pages: Int
     var bytes: UInt64
     var distinctContents: Int
+    var referenced: UInt64
     var unreadable: Int
     var losses: [String: UInt64]
     var copyMethod: String?
@@ -414,6 +427,7 @@ struct SummaryRecord: Encodable {
         pages = tally.pages
         bytes = tally.bytes
         distinctContents = tally.distinctContents
+        referenced = tally.referenced
         unreadable = tally.unreadable
         losses = Dictionary(
             uniqueKeysWithValues: tally.losses.map { ($0.key.rawValue, $0.value) })

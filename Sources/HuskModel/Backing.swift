@@ -69,3 +69,17 @@ public enum Backing: Hashable, Sendable {
         }
     }
 }
+
+/// Bytes that were named instead of captured: a private mapping of a file, unchanged from disk
+/// when it became executable. The file and the offset are the transition's backing.
+public struct FileReference: Hashable, Sendable {
+    /// Of the bytes that the region shows of the file.
+    public var digest: Digest
+    /// How many bytes that are: less than the region where the file ends before it.
+    public var length: UInt64
+
+    public init(digest: Digest, length: UInt64) {
+        self.digest = digest
+        self.length = length
+    }
+}

@@ -11,6 +11,8 @@ public struct CaptureTally: Hashable, Sendable {
     /// Snapshots with content.
     public private(set) var pages = 0
     public private(set) var bytes: UInt64 = 0
+    /// Pages that were named, not captured (``FileReference``).
+    public private(set) var referenced: UInt64 = 0
     /// Pages that could not be read.
     public private(set) var unreadable = 0
     /// Different page contents.
@@ -48,6 +50,9 @@ public struct CaptureTally: Hashable, Sendable {
         switch event {
         case .transition(let transition):
             if transition.isView { break }
+            if let reference = transition.reference {
+                referenced += reference.length / 4096 + (reference.length % 4096 == 0 ? 0 : 1)
+            }
             if transition.isAttempt {
                 attempts += 1
             } else if transition.kind == .look || transition.kind == .write {

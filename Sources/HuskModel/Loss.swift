@@ -11,6 +11,8 @@ public struct Loss: Hashable, Sendable {
         case locked
         /// The kernel had no memory for the thread's state.
         case noState = "no-state"
+        /// The end of a call was not seen, so neither was what it has changed.
+        case noResult = "no-result"
         /// A record number that never arrived, without a word about why.
         case missingRecord = "missing-record"
         /// A record that did not have the form it must have.

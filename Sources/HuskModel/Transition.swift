@@ -143,6 +143,8 @@ public struct Transition: Hashable, Sendable {
     public var writer: Writer?
     /// What kind of code it is, as far as can be told.
     public var label: RegionLabel?
+    /// Its bytes are those of its file, and were not captured: see ``FileReference``.
+    public var reference: FileReference?
 
     public init(
         id: ID, number: RecordNumber, kind: TransitionKind, call: SystemCall?,

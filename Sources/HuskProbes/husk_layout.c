@@ -99,6 +99,7 @@ static const struct husk_field fields[] = {
 	FIELD(husk_config, pid_namespace),
 	FIELD(husk_config, hidden_pages),
 	FIELD(husk_config, exit_has_memory),
+	FIELD(husk_config, reference_files),
 	FIELD(husk_config, reserved),
 	FIELD(husk_config, ring_size),
 	FIELD(husk_config, stall_limit_ns),

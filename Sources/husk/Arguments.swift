@@ -48,6 +48,21 @@ enum CopyChoice: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
+/// `--probes`: where system calls are seen.
+enum ProbesChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto
+    case tracepoints
+    case functions
+
+    var kind: ProbeKind? { ProbeKind(rawValue: rawValue) }
+}
+
+/// `--files`: what becomes of pages that are unchanged from disk.
+enum FilesChoice: String, ExpressibleByArgument, CaseIterable {
+    case store
+    case reference
+}
+
 /// `--hide jit,file`.
 struct HiddenKinds {
     let kinds: [RegionLabel.Kind]
@@ -110,6 +125,18 @@ struct TraceOptions: ParsableArguments {
         help: "How pages are copied; auto takes the best that the kernel allows.")
     var copy = CopyChoice.auto
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Pages unchanged from a file on disk: store the bytes, or reference the file.",
+            discussion: "A reference has the file, the offset and the SHA-256."))
+    var files = FilesChoice.store
+
+    @Option(
+        name: .long,
+        help: "Where system calls are seen; auto takes what costs other processes least.")
+    var probes = ProbesChoice.auto
+
     @Flag(
         name: .long, inversion: .prefixedNo,
         help: "Trace the children of the processes too, from their first instruction.")
@@ -149,6 +176,8 @@ struct TraceOptions: ParsableArguments {
         var configuration = Tracer.Configuration()
         if let ringSize { configuration.ringSize = ringSize.bytes }
         configuration.copyMethod = copy.method
+        configuration.probeKind = probes.kind
+        configuration.referencesFiles = files == .reference
         configuration.followsChildren = follow
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0

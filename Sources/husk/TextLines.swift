@@ -153,6 +153,7 @@ struct TextLines {
                 count(UInt64(tally.regions), "executable region"),
                 count(UInt64(tally.pages), "page") + " (\(size(tally.bytes)))",
                 "\(tally.distinctContents) distinct",
+                tally.referenced > 0 ? count(tally.referenced, "page") + " on disk" : nil,
             ].compactMap { $0 }.joined(separator: ", ")
         ]
         if tally.blindSpots > 0 {
@@ -209,6 +210,9 @@ struct TextLines {
         let failure = capture.transition.failure.map { "failed: \(ErrorNames.symbol($0))" }
         if let failure, capture.transition.isAttempt { return failure }
         if capture.transition.hasVanished { return "vanished" }
+        if let reference = capture.transition.reference {
+            return "on disk sha256:" + reference.digest.hexadecimal.prefix(16)
+        }
         guard capture.transition.hasPages else { return "" }
         var parts = [Self.count(UInt64(capture.pageCount), "page")]
         if capture.runs.count == 1 {

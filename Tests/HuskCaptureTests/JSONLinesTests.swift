@@ -102,7 +102,7 @@ struct JSONLinesTests {
                 == """
                 {"attempts":0,"blind_spots":0,"bytes":0,"children":0,"complete":false,\
                 "copy_method":"task-work","distinct_contents":0,"looks":0,\
-                "losses":{"ring-full":2},"pages":0,"regions":0,\
+                "losses":{"ring-full":2},"pages":0,"referenced":0,"regions":0,\
                 "target":{"exit_code":3},"transitions":0,"type":"summary","unreadable":0}
 
                 """)

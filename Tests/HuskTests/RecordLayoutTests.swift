@@ -123,7 +123,8 @@ struct RecordLayoutTests {
                 [
                     ("pid_namespace", \husk_config.pid_namespace),
                     ("hidden_pages", \.hidden_pages),
-                    ("exit_has_memory", \.exit_has_memory), ("reserved", \.reserved),
+                    ("exit_has_memory", \.exit_has_memory),
+                    ("reference_files", \.reference_files), ("reserved", \.reserved),
                     ("ring_size", \.ring_size),
                     ("stall_limit_ns", \.stall_limit_ns),
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),

@@ -27,6 +27,9 @@ public struct SystemReport: Sendable {
     /// How pages would be copied; nil: Husk cannot trace here.
     public var copyMethod: CopyMethod?
 
+    /// Where system calls would be seen.
+    public var probeKind: ProbeKind?
+
     public var canTrace: Bool { copyMethod != nil }
 
     /// Tries everything that a trace needs; leaves nothing behind.
@@ -40,9 +43,11 @@ public struct SystemReport: Sendable {
         checks += [Self.lockdown()].compactMap { $0 }
         checks += Self.features()
         let (load, loaded) = Self.probes()
-        copyMethod = loaded?.method
+        copyMethod = loaded?.flavor.method
+        probeKind = loaded?.kind
         checks += [
-            load, Self.deferredCopy(loaded?.method), Self.lastLook(loaded?.lastLook),
+            load, Self.systemCalls(loaded?.kind), Self.deferredCopy(loaded?.flavor.method),
+            Self.lastLook(loaded?.lastLook),
             Self.processNumbers(), Self.swap(),
         ]
     }
@@ -129,15 +134,15 @@ public struct SystemReport: Sendable {
         }
     }
 
-    private static func probes() -> (Check, ProbeObject?) {
+    private static func probes() -> (Check, Variant?) {
         do throws(HuskError) {
-            let probes = try ProbeObject(
+            let probes = try ProbeObject.attached(
                 ProbeObject.Options(
-                    ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, walkLimit: 0, method: nil))
-            try probes.attach()
+                    ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, walkLimit: 0),
+                watching: [], following: false)
             return (
                 Check(name: "probes", status: .ok, detail: "loaded, verified and attached"),
-                probes
+                probes.variant
             )
         } catch {
             return (
@@ -163,6 +168,25 @@ public struct SystemReport: Sendable {
         case nil:
             Check(
                 name: "task-work callback", status: .limited,
+                detail: "not known, since the probes cannot be loaded")
+        }
+    }
+
+    private static func systemCalls(_ kind: ProbeKind?) -> Check {
+        switch kind {
+        case .functions:
+            Check(
+                name: "system calls", status: .ok,
+                detail: "seen at kernel functions: costs nothing to other calls and processes")
+        case .tracepoints:
+            Check(
+                name: "system calls", status: .limited,
+                detail: "seen at the raw tracepoints: while Husk traces, every system call of "
+                    + "every process is slower",
+                hint: "a kernel that allows kprobe.multi would do without")
+        case nil:
+            Check(
+                name: "system calls", status: .limited,
                 detail: "not known, since the probes cannot be loaded")
         }
     }

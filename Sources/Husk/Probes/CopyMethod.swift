@@ -34,30 +34,3 @@ enum DeferredFlavor: Sendable {
         }
     }
 }
-
-/// When memory that can change without a call is looked at for the last time, whatever ends
-/// the process.
-public enum LastLook: String, Hashable, Sendable, CaseIterable {
-    /// In sched_process_exit, which comes before the memory goes since Linux 6.16.
-    case exitTracepoint = "exit-tracepoint"
-    /// In a hook on a kernel function of do_exit(): older kernels that allow such hooks.
-    case functionHook = "function-hook"
-    /// At exit_group(2) only: a process that a signal ends is not looked at.
-    case exitCall = "exit-call"
-}
-
-/// One way to load the probes.
-struct Variant: Sendable {
-    var flavor: DeferredFlavor
-    var lastLook: LastLook
-
-    /// What the kernel's types say it has, best first. Whether it may be used shows when the
-    /// programs are loaded; the last one needs least.
-    static func offered(by kernel: KernelTypes) -> [Variant] {
-        let lastLooks: [LastLook] =
-            kernel.exitTracepointHasMemory ? [.exitTracepoint] : [.functionHook, .exitCall]
-        return (kernel.flavors + [.none]).flatMap { flavor in
-            lastLooks.map { Variant(flavor: flavor, lastLook: $0) }
-        }
-    }
-}

@@ -2,7 +2,7 @@
 internal import CLibbpf
 
 /// What the running kernel's own description of its types (BTF) tells of its features.
-struct KernelTypes {
+final class KernelTypes {
     /// The task-work kfuncs that exist.
     let flavors: [DeferredFlavor]
     /// sched_process_exit has its third argument: it was given it when it was moved to before
@@ -10,20 +10,26 @@ struct KernelTypes {
     let exitTracepointHasMemory: Bool
     /// Regions are kept in a maple tree, which the probes read (Linux 6.1).
     let hasRegionTree: Bool
+    /// One program can be attached to many functions (kprobe.multi: CONFIG_FPROBE).
+    var hasFunctionProbes: Bool { hasFunction("register_fprobe_syms") }
 
     // linux/btf.h: macros and an enum, ambiguous when imported.
     private static let structKind: UInt32 = 4  // BTF_KIND_STRUCT
     private static let typedefKind: UInt32 = 8  // BTF_KIND_TYPEDEF
     private static let functionKind: UInt32 = 12  // BTF_KIND_FUNC
 
+    /// Unsafe: libbpf's handle, from init to deinit used by no one else. Nil: the kernel does
+    /// not describe its types.
+    private let types: OpaquePointer?
+
     init() {
-        guard let types = btf__load_vmlinux_btf() else {
+        types = btf__load_vmlinux_btf()
+        guard let types else {
             flavors = []
             exitTracepointHasMemory = false
             hasRegionTree = false
             return
         }
-        defer { btf__free(types) }
         func has(_ name: String, _ kind: UInt32) -> Bool {
             btf__find_by_name_kind(types, name, kind) > 0
         }
@@ -37,6 +43,15 @@ struct KernelTypes {
         hasRegionTree = has("maple_range_64", Self.structKind)
         exitTracepointHasMemory =
             Self.parameterCount(of: "btf_trace_sched_process_exit", types) == 3
+    }
+
+    deinit {
+        btf__free(types)
+    }
+
+    /// Whether the kernel has a function of this name that can be hooked.
+    func hasFunction(_ name: String) -> Bool {
+        types.map { btf__find_by_name_kind($0, name, Self.functionKind) > 0 } ?? false
     }
 
     /// The number of parameters of a typedef for a pointer to a function; the first one of a

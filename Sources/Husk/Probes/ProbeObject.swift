@@ -12,8 +12,8 @@ final class ProbeObject {
     /// Unsafe: libbpf's handles. Non-null from init to deinit, used by no one else.
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
-    let method: CopyMethod
-    let lastLook: LastLook
+    let variant: Variant
+    private let kernel: KernelTypes
 
     struct Options {
         var ringSize: Int
@@ -22,10 +22,17 @@ final class ProbeObject {
         var walkLimit: UInt64
         /// Nil: the best that the kernel takes.
         var method: CopyMethod?
+        var kind: ProbeKind?
+        var referencesFiles = false
     }
 
-    /// Loads the programs, trying the ways to copy that the kernel offers, best first.
-    convenience init(_ options: Options) throws(HuskError) {
+    /// Loads the programs and attaches them, trying the ways that the kernel offers, best first.
+    ///
+    /// - Parameter targets: the processes to watch, put into the filter before the first program
+    ///   is attached.
+    static func attached(
+        _ options: Options, watching targets: [Int32], following: Bool
+    ) throws(HuskError) -> ProbeObject {
         guard access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
             throw HuskError(
                 .unsupportedKernel,
@@ -39,7 +46,38 @@ final class ProbeObject {
                 .unsupportedKernel, "this kernel keeps a process's regions in another way",
                 hint: "Husk needs Linux 6.1 or later")
         }
+        let variants = try variants(of: kernel, for: options)
+        var failure: HuskError?
+        for variant in variants {
+            do throws(HuskError) {
+                let probes = try ProbeObject(options, variant, kernel)
+                for pid in targets { try probes.watch(pid: pid, following: following) }
+                try probes.attach()
+                return probes
+            } catch {
+                // Without privilege, or for a bad size, the next way fails as well. Function
+                // hooks may be refused where everything else is allowed.
+                if error.code != .probesRefused, !variant.needsFunctionHooks { throw error }
+                failure = error
+            }
+        }
+        throw failure ?? HuskError(.probesRefused, "no way to copy pages was found")
+    }
+
+    /// The ways that are both offered and wanted.
+    private static func variants(
+        of kernel: KernelTypes, for options: Options
+    ) throws(HuskError) -> [Variant] {
         var variants = Variant.offered(by: kernel)
+        if let wanted = options.kind {
+            variants.removeAll { $0.kind != wanted }
+            guard !variants.isEmpty else {
+                throw HuskError(
+                    .unsupportedKernel, "this kernel has no probes for many functions at once",
+                    hint: "kprobe.multi needs CONFIG_FPROBE; leave the choice to Husk, or use "
+                        + ProbeKind.tracepoints.rawValue)
+            }
+        }
         if let wanted = options.method {
             variants.removeAll { $0.flavor.method != wanted }
             guard !variants.isEmpty else {
@@ -49,24 +87,14 @@ final class ProbeObject {
                         + CopyMethod.syscallExit.rawValue)
             }
         }
-        var failure: HuskError?
-        for variant in variants {
-            do throws(HuskError) {
-                try self.init(options, variant)
-                return
-            } catch {
-                // Without privilege, or for a bad size, the next way fails as well. Function
-                // hooks may be refused (EPERM) where everything else is allowed.
-                if error.code != .probesRefused, variant.lastLook != .functionHook { throw error }
-                failure = failure ?? error
-            }
-        }
-        throw failure ?? HuskError(.probesRefused, "no way to copy pages was found")
+        return variants
     }
 
-    private init(_ options: Options, _ variant: Variant) throws(HuskError) {
-        method = variant.flavor.method
-        lastLook = variant.lastLook
+    private init(
+        _ options: Options, _ variant: Variant, _ kernel: KernelTypes
+    ) throws(HuskError) {
+        self.variant = variant
+        self.kernel = kernel
         object = try Self.open(variant.flavor.embeddedObject)
         // From here on `deinit` runs, also when this throws: everything is initialized.
         try Self.configure(object, options, variant)
@@ -116,6 +144,7 @@ final class ProbeObject {
         configuration.stall_limit_ns = options.stallLimit
         configuration.stall_silence_ns = options.stallSilence
         configuration.walk_limit_ns = options.walkLimit
+        configuration.reference_files = options.referencesFiles ? 1 : 0
         configuration.exit_has_memory = variant.lastLook == .exitCall ? 0 : 1
 
         let readOnly = bpf_object__find_map_by_name(object, ".rodata")
@@ -135,12 +164,9 @@ final class ProbeObject {
             let name = String(cString: bpf_program__name(program))
             let isDeferred = name.hasSuffix(suffix)
             let hasTwin = isDeferred || names.contains(name + suffix)
-            let isHook = String(cString: bpf_program__section_name(program)).hasPrefix("fentry/")
+            let fits = !hasTwin || isDeferred == (variant.flavor.method == .taskWork)
             bpf_program__set_autoload(
-                program,
-                isHook
-                    ? variant.lastLook == .functionHook
-                    : !hasTwin || isDeferred == (variant.flavor.method == .taskWork))
+                program, fits && HookPlace(of: program).isUsed(by: variant))
         }
     }
 
@@ -181,8 +207,8 @@ final class ProbeObject {
 
     // MARK: Watching
 
-    /// Adds a process to those that are watched. Do this before ``attach()``: the filter
-    /// stands before the first probe can fire.
+    /// Adds a process to those that are watched. Those named to ``attached(_:watching:following:)``
+    /// are in the filter before the first probe can fire.
     func watch(pid: Int32, following: Bool) throws(HuskError) {
         var key = UInt32(pid)
         // TARGET_WATCHED, TARGET_FOLLOWED (bpf/state.h)
@@ -225,14 +251,16 @@ final class ProbeObject {
         bpf_map_update_elem(descriptor(of: "viewed"), &key, &value, 0)
     }
 
-    /// Attaches every program.
-    func attach() throws(HuskError) {
+    /// Attaches every program that has been loaded.
+    private func attach() throws(HuskError) {
         var pending: [OpaquePointer] = []
         Self.forEachProgram(of: object) { program in
             if bpf_program__autoload(program) { pending.append(program) }
         }
         for program in pending {
-            let (link, log) = LibbpfLog.collecting { bpf_program__attach(program) }
+            let (link, log) = LibbpfLog.collecting { [kernel] in
+                HookPlace(of: program).attach(program, kernel)
+            }
             guard let link else {
                 let section = String(cString: bpf_program__section_name(program))
                 let failure = errno

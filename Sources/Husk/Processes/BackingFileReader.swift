@@ -29,6 +29,55 @@ final class BackingFileReader {
         return count > 0 ? page : nil
     }
 
+    /// The hash of a range of the file, as far as the file goes; nil if the file cannot be had.
+    /// Hashes are kept for as long as the file is not written to.
+    func reference(to file: FileIdentity, at offset: UInt64, length: UInt64) -> FileReference? {
+        guard let handle = open(file), offset <= UInt64(Int.max), length <= UInt64(Int.max) - offset
+        else { return nil }
+        let descriptor = handle.descriptor.number
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        let key = ReferenceKey(
+            file: file, offset: offset, length: length,
+            changed: [
+                status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
+                status.st_ctim.tv_nsec,
+            ])
+        if let known = references[key] { return known }
+        var chunks: [[UInt8]] = []
+        var size: UInt64 = 0
+        while size < length {
+            let wanted = Int(min(length - size, 1 << 20))
+            let position = Int(offset + size)
+            var failed = false
+            let chunk = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+                // Safe: pread writes at most `wanted` bytes, `count` says how many.
+                let result = retryingInterrupted {
+                    pread(descriptor, buffer.baseAddress, wanted, position)
+                }
+                failed = result < 0
+                count = max(0, result)
+            }
+            if failed { return nil }
+            if chunk.isEmpty { break }
+            size += UInt64(chunk.count)
+            chunks.append(chunk)
+        }
+        let reference = FileReference(digest: Digest(of: chunks), length: size)
+        references[key] = reference
+        return reference
+    }
+
+    private struct ReferenceKey: Hashable {
+        var file: FileIdentity
+        var offset: UInt64
+        var length: UInt64
+        /// Its times of modification and of change.
+        var changed: [Int]
+    }
+
+    private var references: [ReferenceKey: FileReference] = [:]
+
     private func open(_ file: FileIdentity) -> FileHandle? {
         if identity == file { return self.file }
         identity = file

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 internal import CHuskSystem
 internal import Glibc
+internal import HuskModel
 
 /// What /proc/PID/stat and /proc/PID/status tell of a process.
 struct ProcessFacts {
@@ -26,6 +27,14 @@ struct ProcessFacts {
                 processID = Int32(line.dropFirst(5).drop { $0 == "\t" || $0 == " " }) ?? pid
             }
         }
+    }
+}
+
+extension ProcessFacts {
+    /// The first thread's name (/proc/PID/comm); empty if the process has ended.
+    static func name(of pid: Int32) -> TargetText {
+        let bytes = readFile("/proc/\(pid)/comm", limit: 64) ?? []
+        return TargetText(bytes: bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes)
     }
 }
 

@@ -72,6 +72,21 @@ extension EventBuilder {
         return .content(PageContent(page), reader: .backingFile)
     }
 
+    // MARK: Files that are unchanged from disk
+
+    /// Names the bytes by the file's hash. If the file cannot be had under its name any more
+    /// (it was replaced, or is in another mount namespace), they are read from the process.
+    mutating func tellReferenced(_ transition: Transition) {
+        var transition = transition
+        if case .file(let file, let offset) = transition.backing {
+            transition.reference = files.reference(
+                to: file, at: offset, length: transition.length)
+        }
+        transition.hasPages = transition.reference == nil
+        tell(transition)
+        if transition.hasPages { capturePages(of: transition) }
+    }
+
     // MARK: Writes
 
     /// A call has written to code. The regions that show the bytes are captured anew; the writer
@@ -110,65 +125,84 @@ extension EventBuilder {
 
     // MARK: What was there before Husk
 
-    /// Notes the regions that a process has already, and captures those that are executable if
-    /// that is wanted.
-    mutating func takePresent(_ regions: [MappedRegion], of pid: Int32, capturing: Bool) {
-        for region in regions {
-            let isView = region.isShared && region.protection.contains(.write)
-            guard region.protection.contains(.execute) || isView else { continue }
-            if capturing {
-                capture(
-                    region, of: pid, as: .present, call: nil, writer: nil,
-                    number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
-                    at: clock.now())
-            } else {
-                timeline.note(region, of: pid)
-            }
+    /// A region that a process has already: notes it, and begins to capture it if it is
+    /// executable and that is wanted. Ask for its pages in portions: meanwhile the ring must be
+    /// read.
+    mutating func takePresent(
+        _ region: MappedRegion, of pid: Int32, capturing: Bool
+    ) -> OutsideCapture? {
+        let isView = region.isShared && region.protection.contains(.write)
+        guard region.protection.contains(.execute) || isView else { return nil }
+        guard capturing else {
+            timeline.note(region, of: pid)
+            return nil
         }
+        let transition = outsideTransition(
+            region, of: pid, as: .present, call: nil, writer: nil,
+            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
+            at: clock.now())
+        tell(transition)
+        return transition.hasPages ? beginCapture(of: transition) : nil
     }
 
     // MARK: One region from outside
+
+    /// A region whose pages are being read from outside.
+    struct OutsideCapture {
+        fileprivate let transition: Transition
+        fileprivate var rest: ArraySlice<UInt64>
+        fileprivate var captured: UInt64 = 0
+        fileprivate var untouched: UInt64
+        fileprivate var unreadable: UInt64 = 0
+    }
 
     private mutating func capture(
         _ region: MappedRegion, of pid: Int32, as kind: TransitionKind, call: SystemCall?,
         writer: Writer?, number: RecordNumber, at time: Timestamp
     ) {
+        var transition = outsideTransition(
+            region, of: pid, as: kind, call: call, writer: writer, number: number, at: time)
+        guard transition.start < transition.end else { return }
+        // The timeline knows the region already, whole.
+        transition.label = RegionLabel(backing: transition.backing, caller: nil)
+        open[transition.id] = OpenTransition(
+            transition: transition, memory: OutsideMemory(of: pid))
+        emit(.transition(transition))
+        capturePages(of: transition)
+    }
+
+    private mutating func outsideTransition(
+        _ region: MappedRegion, of pid: Int32, as kind: TransitionKind, call: SystemCall?,
+        writer: Writer?, number: RecordNumber, at time: Timestamp
+    ) -> Transition {
         let pageSize = UInt64(HUSK_PAGE_SIZE)
         let start = region.start.rawValue & ~(pageSize - 1)
         let (sum, overflow) = region.end.rawValue.addingReportingOverflow(pageSize - 1)
         let end = (overflow ? region.end.rawValue : sum) & ~(pageSize - 1)
-        guard start < end else { return }
         let task =
             processes[pid] ?? TaskIdentity(pid: pid, tid: pid, hostPID: pid, hostTID: pid)
         let before = region.start.rawValue &- start
-        let offset = region.backing.advanced(by: 0 &- before)
         ownTransitions += 1
-        let isExecutable = region.protection.contains(.execute)
-        let transition = Transition(
+        return Transition(
             id: Transition.ID(rawValue: ownTransitions), number: number, kind: kind, call: call,
-            time: time, task: task, threadName: writer?.threadName ?? TargetText(""),
+            time: time, task: task, threadName: writer?.threadName ?? ProcessFacts.name(of: pid),
             start: Address(start), length: end - start,
             arguments: Transition.Arguments(
                 address: region.start,
                 length: region.end.rawValue &- region.start.rawValue, flags: 0),
             result: 0, requested: region.protection, previous: region.protection,
-            effective: region.protection, backing: offset, isShared: region.isShared,
-            isFresh: false, hasVanished: false, isUnseen: false, hasPages: isExecutable,
-            instructionPointer: 0, stackPointer: 0, writer: writer)
-        if kind == .write {
-            // The timeline knows the region already, whole.
-            var transition = transition
-            transition.label = RegionLabel(backing: transition.backing, caller: nil)
-            open[transition.id] = OpenTransition(
-                transition: transition, memory: OutsideMemory(of: pid))
-            emit(.transition(transition))
-        } else {
-            tell(transition)
-        }
-        if isExecutable { capturePages(of: transition, at: time) }
+            effective: region.protection, backing: region.backing.advanced(by: 0 &- before),
+            isShared: region.isShared, isFresh: false, hasVanished: false, isUnseen: false,
+            hasPages: region.protection.contains(.execute), instructionPointer: 0,
+            stackPointer: 0, writer: writer)
     }
 
-    private mutating func capturePages(of transition: Transition, at time: Timestamp) {
+    private mutating func capturePages(of transition: Transition) {
+        var capture = beginCapture(of: transition)
+        while captureMore(&capture, pages: .max) {}
+    }
+
+    private mutating func beginCapture(of transition: Transition) -> OutsideCapture {
         let pageSize = UInt64(HUSK_PAGE_SIZE)
         let range = transition.start..<transition.end
         let count = transition.length / pageSize
@@ -178,28 +212,35 @@ extension EventBuilder {
             case .file, .special: true
             default: transition.kind == .write && transition.backing.file != nil
             }
-        var addresses: [UInt64] = []
-        var untouched: UInt64 = 0
         if isFile, count <= Self.maximumExpandedPages {
-            addresses = (0..<count).map { range.lowerBound.rawValue + $0 * pageSize }
-        } else {
-            addresses = open[transition.id]?.memory.populatedPages(in: range) ?? []
-            untouched = count - UInt64(addresses.count)
+            let addresses = (0..<count).map { range.lowerBound.rawValue + $0 * pageSize }
+            return OutsideCapture(transition: transition, rest: addresses[...], untouched: 0)
         }
-        var captured: UInt64 = 0
-        var unreadable: UInt64 = 0
-        for address in addresses {
+        let addresses = open[transition.id]?.memory.populatedPages(in: range) ?? []
+        return OutsideCapture(
+            transition: transition, rest: addresses[...],
+            untouched: count - UInt64(addresses.count))
+    }
+
+    /// Reads some more pages. False: it has been told to the end.
+    mutating func captureMore(_ capture: inout OutsideCapture, pages: Int) -> Bool {
+        let transition = capture.transition
+        for address in capture.rest.prefix(pages) {
             let body = readFromOutside(address, transition)
-            if case .content = body { captured += 1 } else { unreadable += 1 }
-            emitPage(at: address, transition.number, transition.id, transition.task, time, body)
+            if case .content = body { capture.captured += 1 } else { capture.unreadable += 1 }
+            emitPage(
+                at: address, transition.number, transition.id, transition.task, clock.now(), body)
         }
+        capture.rest = capture.rest.dropFirst(pages)
+        guard capture.rest.isEmpty else { return true }
         open[transition.id] = nil
         emit(
             .transitionEnd(
                 TransitionEnd(
                     transition: transition.id, number: transition.number, task: transition.task,
-                    time: clock.now(), captured: captured, untouched: untouched,
-                    unreadable: unreadable, lost: 0, stalledNanoseconds: 0)))
+                    time: clock.now(), captured: capture.captured, untouched: capture.untouched,
+                    unreadable: capture.unreadable, lost: 0, stalledNanoseconds: 0)))
+        return false
     }
 
     private mutating func readFromOutside(

@@ -112,7 +112,11 @@ struct EventBuilder {
         if record.stack_words > 0 {
             transition.caller = callSite(transition, stack: record.stack)
         }
-        tell(transition)
+        if flags & UInt32(HUSK_TRANSITION_REFERENCED) != 0 {
+            tellReferenced(transition)
+        } else {
+            tell(transition)
+        }
     }
 
     /// Emits a transition, and what the timeline makes of it.

@@ -63,6 +63,7 @@ extension Loss.Cause {
         case HUSK_CAUSE_LOCKED: self = .locked
         case HUSK_CAUSE_NO_STATE: self = .noState
         case HUSK_CAUSE_TOO_LARGE: self = .tooLarge
+        case HUSK_CAUSE_NO_RESULT: self = .noResult
         default: self = .missingRecord
         }
     }

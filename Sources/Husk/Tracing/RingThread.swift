@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 internal import CHuskSystem
 internal import CLibbpf
+internal import Dispatch
 internal import Glibc
 internal import HuskModel
 internal import HuskProbes
@@ -10,13 +11,15 @@ internal import HuskProbes
 /// Blocks in poll(2) until there are records, a target has ended or it is told to stop, so
 /// an idle trace costs nothing.
 final class RingThread: @unchecked Sendable {
-    // Guard: everything but `wake`, and the kernel's own map of targets, is used by the thread
+    // Guard: everything but `wake`, `isReady` and the kernel's own map of targets is used by the thread
     // itself only, once it runs. `start` hands it over, `stop` joins the thread before anything
     // is looked at again; both are called under the tracer's lock.
     private let probes: ProbeObject
     /// The processes that the trace was started on; others may join them.
     private let targets: [TargetProcess.Handle]
     private let capturesPresent: Bool
+    /// What was there before has been taken.
+    private let isReady = DispatchSemaphore(value: 0)
     private let wake: OwnedDescriptor
     private let sink: @Sendable (Event) -> Void
     private let whenDone: @Sendable () -> Void
@@ -39,6 +42,7 @@ final class RingThread: @unchecked Sendable {
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
     }
 
+    /// Returns when what was there before has been taken.
     func start() throws(HuskError) {
         // Unsafe: a thread's argument is an untyped pointer. It carries one reference to
         // self, which the thread gives back when it ends.
@@ -56,6 +60,7 @@ final class RingThread: @unchecked Sendable {
             Unmanaged<RingThread>.fromOpaque(context).release()
             throw HuskError(.system, "cannot start the thread that reads the ring", errno: result)
         }
+        isReady.wait()
     }
 
     /// Ends the trace and returns when the last event has been told; then takes the probes down.
@@ -95,11 +100,13 @@ final class RingThread: @unchecked Sendable {
             if let ring {
                 // The probes are in place: what changes from here on comes through the ring.
                 for target in targets { takePresent(target.pid, context, ring) }
+                isReady.signal()
                 read(ring, context)
                 probes.unwatchAll()
                 drain(ring, context)
                 ring_buffer__free(ring)
             } else {
+                isReady.signal()
                 // Nothing can be read: that must not look like a trace without events.
                 sink(.loss(Loss(cause: .ringUnreadable, time: WallClock().now())))
             }
@@ -108,13 +115,21 @@ final class RingThread: @unchecked Sendable {
         whenDone()
     }
 
-    /// What was mapped before Husk came: a process's timeline begins with it.
+    /// What was mapped before Husk came: a process's timeline begins with it. The ring is read
+    /// in between, because a target may be waiting for room.
     private func takePresent(_ pid: Int32, _ context: Context, _ ring: OpaquePointer) {
-        let regions = MemoryMaps.regions(of: pid) ?? []
-        for region in regions where region.protection.contains(.execute) {
-            if let file = region.backing.file { probes.noteViewed(file) }
+        for region in MemoryMaps.regions(of: pid) ?? [] {
+            if region.protection.contains(.execute), let file = region.backing.file {
+                probes.noteViewed(file)
+            }
+            guard
+                var capture = context.builder.takePresent(
+                    region, of: pid, capturing: capturesPresent)
+            else { continue }
+            while context.builder.captureMore(&capture, pages: 1024) {
+                ring_buffer__consume(ring)
+            }
         }
-        context.builder.takePresent(regions, of: pid, capturing: capturesPresent)
         ring_buffer__consume(ring)
     }
 

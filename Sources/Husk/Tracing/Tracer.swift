@@ -29,7 +29,7 @@ public final class Tracer: Sendable {
 
     private let state = Mutex<State>(.new)
     private let collector: EventCollector
-    private let method = Mutex<CopyMethod?>(nil)
+    private let loaded = Mutex<Variant?>(nil)
 
     /// - Parameter pid: the process to watch. It is looked at when the tracer is started.
     public convenience init(pid: Int32, configuration: Configuration = Configuration()) {
@@ -59,7 +59,10 @@ public final class Tracer: Sendable {
     }
 
     /// How pages are copied; nil before ``start()``.
-    public var copyMethod: CopyMethod? { method.withLock { $0 } }
+    public var copyMethod: CopyMethod? { loaded.withLock { $0?.flavor.method } }
+
+    /// Where system calls are seen; nil before ``start()``.
+    public var probeKind: ProbeKind? { loaded.withLock { $0?.kind } }
 
     /// Checks that the targets exist (kill(2) with signal 0), loads the probes, puts the
     /// targets into their filter, attaches them. When it returns, nothing that a target does
@@ -92,20 +95,20 @@ public final class Tracer: Sendable {
         var handles: [TargetProcess.Handle] = []
         for pid in pids { handles.append(try TargetProcess.open(pid: pid)) }
 
-        let probes = try ProbeObject(
+        let following = configuration.followsChildren
+        let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,
                 stallLimit: configuration.stallLimit.nanosecondsClamped,
                 stallSilence: configuration.stallSilence.nanosecondsClamped,
                 walkLimit: configuration.walkLimit.nanosecondsClamped,
-                method: configuration.copyMethod))
-        let following = configuration.followsChildren
-        for pid in pids { try probes.watch(pid: pid, following: following) }
-        try probes.attach()
+                method: configuration.copyMethod, kind: configuration.probeKind,
+                referencesFiles: configuration.referencesFiles),
+            watching: pids, following: following)
         handles += try watchRelatives(probes)
         // A process that ended before the probes were there will never be taken out by them.
         for handle in handles where handle.hasEnded { probes.unwatch(pid: handle.pid) }
-        method.withLock { $0 = probes.method }
+        loaded.withLock { $0 = probes.variant }
         let collector = collector
         let thread = try RingThread(
             probes: probes, targets: handles,

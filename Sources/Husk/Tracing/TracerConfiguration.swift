@@ -9,6 +9,8 @@ extension Tracer {
         public var ringSize = 64 << 20
         /// How pages are copied; nil: the best way that this kernel takes.
         public var copyMethod: CopyMethod?
+        /// Where system calls are seen; nil: the way that costs others least.
+        public var probeKind: ProbeKind?
         /// How long a thread may be held until the ring has room. Then the rest of its pages is
         /// lost, and recorded as such. Only with
         /// ``CopyMethod/taskWork``.
@@ -25,6 +27,9 @@ extension Tracer {
         /// Capture what is executable already when the trace starts, read from outside: as
         /// transitions of the kind ``TransitionKind/present``.
         public var capturesPresent = false
+        /// Name the pages of files that are unchanged from disk (``Transition/reference``)
+        /// instead of capturing them: a capture without every byte of every library.
+        public var referencesFiles = false
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true

@@ -104,6 +104,12 @@ static __always_inline __u32 call_of(__u32 abi, long number)
 	return abi == HUSK_ABI_32 ? call_of_32(number) : call_of_64(number);
 }
 
+/* execve or execveat, in whichever ABI. */
+static __always_inline bool is_exec_number(long number)
+{
+	return number == 11 || number == 358 || call_of_64(number) == HUSK_CALL_EXECVE;
+}
+
 static __always_inline bool is_write_call(__u32 call)
 {
 	return call >= HUSK_CALL_WRITE && call <= HUSK_CALL_PROCESS_VM_WRITEV;

@@ -15,7 +15,6 @@
 #define DYING_LIMIT_NS 100000000ULL /* a thread that has been killed may still copy */
 
 static int on_walk(struct bpf_map *map, void *key, void *value);
-static int on_walk_again(struct bpf_map *map, void *key, void *value);
 
 #ifdef HUSK_TASK_WORK_IMPL
 #define schedule_resume(work, map, callback)                                                    \
@@ -25,17 +24,20 @@ static int on_walk_again(struct bpf_map *map, void *key, void *value);
 	bpf_task_work_schedule_resume(bpf_get_current_task_btf(), work, map, callback)
 #endif
 
-static __always_inline bool schedule_again(void)
+/* A callback cannot schedule the element that it runs for: two elements take turns. */
+static __always_inline bool schedule_walk(struct thread *thread)
 {
-	__u64 key = thread_key();
-	struct continuation *continuation = bpf_map_lookup_elem(&continuations, &key);
+	struct callback_key key = {.thread = thread_key()};
+	struct callback *callback;
 
-	if (!continuation) {
-		bpf_map_update_elem(&continuations, &key, zero_continuation, BPF_NOEXIST);
-		continuation = bpf_map_lookup_elem(&continuations, &key);
+	thread->turn = !thread->turn;
+	key.turn = thread->turn;
+	callback = bpf_map_lookup_elem(&callbacks, &key);
+	if (!callback) {
+		bpf_map_update_elem(&callbacks, &key, zero_callback, BPF_NOEXIST);
+		callback = bpf_map_lookup_elem(&callbacks, &key);
 	}
-	return continuation &&
-	       !schedule_resume(&continuation->work, &continuations, on_walk_again);
+	return callback && !schedule_resume(&callback->work, &callbacks, on_walk);
 }
 
 /* Where the consumer stood when it was found silent: until it moves, no one waits again. */
@@ -103,7 +105,7 @@ static __always_inline bool walk_share(struct thread *thread)
 	}
 	if (now > thread->deadline_ns)
 		thread->out_of_time = thread->give_up = 1;
-	if (thread->region.open && !check_region(thread, &context)) {
+	if (thread->region.open && !check_region()) {
 		thread->stalled = 1;
 		judge_stall(thread);
 		return true;
@@ -124,24 +126,11 @@ static __always_inline void walk_on(struct thread *thread)
 	thread->phase = PHASE_IDLE;
 }
 
-/* The element's own callback cannot be scheduled from itself: take turns. */
 static int on_walk(struct bpf_map *map, void *key, void *value)
 {
-	struct thread *thread = value;
+	struct thread *thread = this_thread();
 
-	if (walk_share(thread) && !schedule_again())
-		walk_on(thread);
-	return 0;
-}
-
-static int on_walk_again(struct bpf_map *map, void *key, void *value)
-{
-	__u64 id = thread_key();
-	struct thread *thread = bpf_map_lookup_elem(&threads, &id);
-
-	if (!thread)
-		return 0;
-	if (walk_share(thread) && schedule_resume(&thread->work, &threads, on_walk))
+	if (thread && walk_share(thread) && !schedule_walk(thread))
 		walk_on(thread);
 	return 0;
 }
@@ -150,7 +139,7 @@ static __always_inline bool walk_deferred(struct thread *thread)
 {
 	thread->deferred = 1;
 	thread->deadline_ns = thread->time_ns + config.walk_limit_ns;
-	if (!schedule_resume(&thread->work, &threads, on_walk))
+	if (schedule_walk(thread))
 		return true;
 	count(HUSK_COUNTER_NOT_DEFERRED);
 	return false;
@@ -163,10 +152,20 @@ static __always_inline void await_user_space(struct thread *thread)
 	thread->give_up = 0;
 	thread->stall_start_ns = 0;
 	thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
-	if (schedule_resume(&thread->work, &threads, on_walk)) {
+	if (!schedule_walk(thread)) {
 		count(HUSK_COUNTER_NOT_DEFERRED);
 		thread->phase = PHASE_IDLE;
 	}
+}
+
+/* The thread is at its end. */
+static __always_inline void forget_callbacks(void)
+{
+	struct callback_key key = {.thread = thread_key()};
+
+	bpf_map_delete_elem(&callbacks, &key);
+	key.turn = 1;
+	bpf_map_delete_elem(&callbacks, &key);
 }
 
 #endif /* HUSK_DEFERRED_H */

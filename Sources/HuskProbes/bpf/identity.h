@@ -7,8 +7,9 @@
 #define PIDTYPE_TGID 1
 
 /* The number of `pid` in Husk's own PID namespace; 0: it is not visible there. */
-static __noinline __u32 number_in_tracer_namespace(struct pid *pid)
+GLOBAL __u32 number_in_tracer_namespace(__u64 identity)
 {
+	struct pid *pid = (void *)identity;
 	unsigned int level = BPF_CORE_READ(pid, level);
 
 	for (unsigned int i = 0; i < MAX_PID_NS_LEVEL; i++) {
@@ -31,7 +32,8 @@ static __always_inline __u32 current_pid(void)
 	if (!config.pid_namespace)
 		return bpf_get_current_pid_tgid() >> 32;
 	task = (void *)bpf_get_current_task();
-	return number_in_tracer_namespace(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+	return number_in_tracer_namespace(
+		(__u64)BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
 }
 
 static __always_inline __u32 current_tid(void)
@@ -41,7 +43,7 @@ static __always_inline __u32 current_tid(void)
 	if (!config.pid_namespace)
 		return bpf_get_current_pid_tgid();
 	task = (void *)bpf_get_current_task();
-	return number_in_tracer_namespace(BPF_CORE_READ(task, thread_pid));
+	return number_in_tracer_namespace((__u64)BPF_CORE_READ(task, thread_pid));
 }
 
 /* The key of `threads`: the thread itself. Its ID would change when it executes a program

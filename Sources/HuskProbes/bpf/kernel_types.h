@@ -199,7 +199,7 @@ struct task_struct {
 };
 
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax, ip, sp;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp;
 };
 
 /* libbpf 1.1 wants a definition, not a declaration, to match a kfunc's prototype. */

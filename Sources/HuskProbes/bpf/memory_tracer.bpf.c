@@ -150,8 +150,7 @@ static __always_inline bool before_call(struct thread *thread)
 	return thread->call != HUSK_CALL_MADVISE;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
+static __always_inline int syscall_enter(struct pt_regs *regs, long number)
 {
 	__u32 abi = current_abi(number);
 	__u32 call = call_of(abi, number);
@@ -166,10 +165,36 @@ int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 			  HUSK_CAUSE_NO_STATE);
 		return 0;
 	}
+	if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
+		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
 	if (begin_call(thread, regs, abi, call) && before_call(thread))
 		thread->phase = PHASE_IN_CALL;
 	return 0;
+}
+
+/* The registers with which the thread has entered the kernel. */
+static __always_inline struct pt_regs *user_registers(void)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
+{
+	return syscall_enter(regs, number);
+}
+
+/*
+ * The same at the kernel functions behind the calls (__x64_sys_mmap, ...): no other call, and
+ * no other process, pays for it. User space names the functions.
+ */
+SEC("kprobe.multi")
+int on_function_enter(struct pt_regs *context)
+{
+	struct pt_regs *regs = user_registers();
+
+	return syscall_enter(regs, regs->orig_ax);
 }
 
 /* ---- exit ------------------------------------------------------------------------------- */
@@ -367,19 +392,26 @@ static __always_inline int syscall_exit(struct pt_regs *regs, long result, const
 	__u32 abi = current_abi(number);
 	__u32 call = call_of(abi, number);
 	struct thread *thread;
-	__u64 key;
 
-	if (!call)
+	/* A call of execve may be left in another ABI than it was entered. */
+	if (!call && !is_exec_number(number))
 		return 0;
 	if (is_write_call(call)) {
 		after_write(regs, abi, call, result, may_defer);
 		return 0;
 	}
-	if (!current_is_target() || call == HUSK_CALL_EXECVE || call == HUSK_CALL_EXIT ||
+	if (!current_is_target())
+		return 0;
+	thread = this_thread();
+	if (thread && thread->phase == PHASE_EXECUTED) {
+		thread->phase = PHASE_WALKING;
+		if (!may_defer || !walk_deferred(thread))
+			walk_at_once();
+		return 0;
+	}
+	if (!call || call == HUSK_CALL_EXECVE || call == HUSK_CALL_EXIT ||
 	    call == HUSK_CALL_MADVISE)
 		return 0;
-	key = thread_key();
-	thread = bpf_map_lookup_elem(&threads, &key);
 	if (!thread) {
 		/* It was inside the call when Husk came: what was there before is unknown. */
 		thread = thread_state();
@@ -410,6 +442,18 @@ int BPF_PROG(on_syscall_exit_deferred, struct pt_regs *regs, long result)
 	return syscall_exit(regs, result, true);
 }
 
+SEC("kretprobe.multi")
+int on_function_exit(struct pt_regs *context)
+{
+	return syscall_exit(user_registers(), context->ax, false);
+}
+
+SEC("kretprobe.multi")
+int on_function_exit_deferred(struct pt_regs *context)
+{
+	return syscall_exit(user_registers(), context->ax, true);
+}
+
 /* ---- processes ---------------------------------------------------------------------------- */
 
 SEC("tp_btf/task_newtask")
@@ -419,10 +463,14 @@ int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
 	return 0;
 }
 
-/* Everything that execve(2) has mapped: the program, its interpreter, the stack, the vdso. */
-static __always_inline int program_executed(struct linux_binprm *program, const bool may_defer)
+/*
+ * Everything that execve(2) has mapped: the program, its interpreter, the stack, the vdso. It is
+ * walked at the call's exit, before the program's first instruction.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct pt_regs *regs = user_registers();
 	__u32 pid = current_pid(), *flags;
 	struct thread *thread;
 
@@ -450,22 +498,8 @@ static __always_inline int program_executed(struct linux_binprm *program, const 
 	thread->prior_incomplete = 0;
 	thread->next = 0;
 	thread->end = WHOLE_END;
-	thread->phase = PHASE_WALKING;
-	if (!may_defer || !walk_deferred(thread))
-		walk_at_once();
+	thread->phase = PHASE_EXECUTED;
 	return 0;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
-{
-	return program_executed(program, false);
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec_deferred, struct task_struct *task, int old_pid, struct linux_binprm *program)
-{
-	return program_executed(program, true);
 }
 
 /* The last look, whatever has ended the process. */
@@ -509,7 +543,7 @@ int BPF_PROG(on_thread_exit)
 	if (config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
 	bpf_map_delete_elem(&threads, &key);
-	bpf_map_delete_elem(&continuations, &key);
+	forget_callbacks();
 	if (task->signal->live.counter > 0)
 		return 0;
 	pid = current_pid();

@@ -36,7 +36,7 @@ static __always_inline __u64 xa_slot(__u64 node, __u64 slot)
 }
 
 /* A swapped-out page of shared memory has an entry too, so it counts as present. */
-static __noinline bool page_cache_has(__u64 address_space, __u64 index)
+GLOBAL int page_cache_has(__u64 address_space, __u64 index)
 {
 	struct address_space *mapping = (void *)address_space;
 	__u64 entry = (__u64)BPF_CORE_READ(mapping, i_pages.xa_head);

@@ -11,6 +11,14 @@ enum step {
 	STEP_STOP = 1,
 };
 
+/* The verifier knows nothing of what a GLOBAL function returns, and wants 0 or 1 of a step; the
+ * compiler knows it, and is kept from using that. */
+static __always_inline enum step as_step(int value)
+{
+	asm volatile("" : "+r"(value));
+	return value ? STEP_STOP : STEP_ON;
+}
+
 /* No room in the ring: come again. */
 static __always_inline enum step stall(struct thread *thread)
 {
@@ -42,9 +50,11 @@ static __always_inline void begin_gap(struct thread *thread, __u64 start, __u64 
 }
 
 /* False: no room for the record, the run is still pending. */
-static __noinline bool flush_gap(struct thread *thread)
+GLOBAL int flush_gap(void)
 {
-	if (thread->gap_end == thread->gap_start)
+	struct thread *thread = this_thread();
+
+	if (!thread || thread->gap_end == thread->gap_start)
 		return true;
 	if (!send_page_range(&thread->ticket, thread->gap_kind, thread->region.id,
 			     thread->gap_start, thread->gap_end - thread->gap_start,
@@ -55,14 +65,18 @@ static __noinline bool flush_gap(struct thread *thread)
 	return true;
 }
 
-static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, __u32 cause,
-					    __u32 error)
+/* The page at thread->next is missing. A step. */
+GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 {
-	bool same = thread->gap_end == thread->next && thread->gap_kind == kind &&
-		    thread->gap_cause == cause && thread->gap_error == error;
+	struct thread *thread = this_thread();
+	bool same;
 
+	if (!thread)
+		return STEP_STOP;
+	same = thread->gap_end == thread->next && thread->gap_kind == kind &&
+	       thread->gap_cause == cause && thread->gap_error == error;
 	if (!same) {
-		if (!flush_gap(thread))
+		if (!flush_gap())
 			return stall(thread);
 		begin_gap(thread, thread->next, thread->next, kind, cause, error);
 	}
@@ -76,11 +90,11 @@ static __always_inline enum step extend_gap(struct thread *thread, __u32 kind, _
 }
 
 /* No room for a page: wait if that is possible, else record the loss. */
-static __always_inline enum step page_finds_no_room(struct thread *thread)
+static __always_inline int page_finds_no_room(struct thread *thread)
 {
 	if (thread->deferred && !thread->give_up)
 		return stall(thread);
-	return extend_gap(thread, HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
+	return extend_gap(HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
 }
 
 /* ---- one page ------------------------------------------------------------------------- */
@@ -128,6 +142,49 @@ static __noinline enum missing missing_page(struct thread *thread)
 	}
 }
 
+/* Sends the page at thread->next, from where it is or from the scratch page. A step. */
+GLOBAL int send_page(__u32 resident)
+{
+	struct thread *thread = this_thread();
+	struct husk_page *record;
+	long error;
+
+	if (!thread)
+		return STEP_STOP;
+	/* First room, then the record of what was missed before: otherwise a full ring would
+	 * get one such record for each page. */
+	if (!ring_has_room_for_pages())
+		return page_finds_no_room(thread);
+	if (!flush_gap())
+		return stall(thread);
+	take_ticket(&thread->ticket);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return page_finds_no_room(thread);
+	if (resident) {
+		record->reader = HUSK_READER_BPF_NOFAULT;
+		error = bpf_probe_read_user(record->content, HUSK_PAGE_SIZE,
+					    (const void *)thread->next);
+	} else {
+		record->reader = HUSK_READER_BPF_SLEEPABLE;
+		error = bpf_probe_read_kernel(record->content, HUSK_PAGE_SIZE, thread->scratch);
+	}
+	if (error) {
+		/* It went away between the two reads (another thread's munmap or
+		 * MADV_DONTNEED). The ticket is still held: the gap's record uses it. */
+		bpf_ringbuf_discard(record, 0);
+		return extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0);
+	}
+	record->address = thread->next;
+	record->content_size = HUSK_PAGE_SIZE;
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
+		    thread->region.id);
+	bpf_ringbuf_submit(record, 0);
+	thread->next += HUSK_PAGE_SIZE;
+	thread->captured++;
+	return STEP_ON;
+}
+
 /*
  * Gets the page at thread->next into a record or, if it is not resident and the
  * context may sleep, first into the scratch page. `may_sleep` is a constant: the
@@ -136,7 +193,6 @@ static __noinline enum missing missing_page(struct thread *thread)
 static __always_inline enum step copy_page(struct thread *thread, const bool may_sleep)
 {
 	const void *source = (const void *)thread->next;
-	struct husk_page *record;
 	bool resident;
 	__u64 word;
 	long error;
@@ -155,21 +211,21 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
 		case MISSING_USERFAULT:
-			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0);
+			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0));
 		case MISSING_PROTECTED:
 			thread->reads_outside = 1;
-			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0);
+			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0));
 		case MISSING_FAULT:
 			break;
 		}
 		if (!may_sleep)
-			return extend_gap(thread, HUSK_RECORD_UNREADABLE,
-					  HUSK_CAUSE_NOT_RESIDENT, 0);
+			return as_step(extend_gap(HUSK_RECORD_UNREADABLE,
+						  HUSK_CAUSE_NOT_RESIDENT, 0));
 		if (!ring_has_room_for_pages())
-			return page_finds_no_room(thread);
+			return as_step(page_finds_no_room(thread));
 		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
 		if (error)
-			return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error);
+			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error));
 		/* A page of zeros was made by the asking, and costs the target no memory (it is
 		 * the zero page). */
 		if (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread)) {
@@ -178,37 +234,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 			return STEP_ON;
 		}
 	}
-	/* First room, then the record of what was missed before: otherwise a full ring would
-	 * get one such record for each page. */
-	if (!ring_has_room_for_pages())
-		return page_finds_no_room(thread);
-	if (!flush_gap(thread))
-		return stall(thread);
-	take_ticket(&thread->ticket);
-	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record)
-		return page_finds_no_room(thread);
-	if (resident) {
-		record->reader = HUSK_READER_BPF_NOFAULT;
-		error = bpf_probe_read_user(record->content, HUSK_PAGE_SIZE, source);
-	} else {
-		record->reader = HUSK_READER_BPF_SLEEPABLE;
-		error = bpf_probe_read_kernel(record->content, HUSK_PAGE_SIZE, thread->scratch);
-	}
-	if (error) {
-		/* It went away between the two reads (another thread's munmap or
-		 * MADV_DONTNEED). The ticket is still held: the gap's record uses it. */
-		bpf_ringbuf_discard(record, 0);
-		return extend_gap(thread, HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0);
-	}
-	record->address = thread->next;
-	record->content_size = HUSK_PAGE_SIZE;
-	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
-		    thread->region.id);
-	bpf_ringbuf_submit(record, 0);
-	thread->next += HUSK_PAGE_SIZE;
-	thread->captured++;
-	return STEP_ON;
+	return as_step(send_page(resident));
 }
 
 #endif /* HUSK_PAGES_H */

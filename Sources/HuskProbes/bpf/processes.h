@@ -29,7 +29,7 @@ static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, __u64 c
 static __always_inline void follow_child(struct task_struct *child, __u64 clone_flags)
 {
 	__u32 pid = current_pid(), number, flags, *parent;
-	struct pid *identity = child->thread_pid;
+	__u64 identity = (__u64)BPF_CORE_READ(child, thread_pid);
 
 	parent = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
 	if (!parent || (clone_flags & CLONE_THREAD))
@@ -59,6 +59,8 @@ static __always_inline void tell_exec(struct thread *thread, struct linux_binprm
 	region->start = 0;
 	if (program->file)
 		describe_file(region, program->file);
+	if (region->backing == HUSK_BACKING_FILE)
+		describe_path((__u64)BPF_CORE_READ(program, file));
 	take_ticket(&ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {

@@ -173,6 +173,7 @@ static __always_inline void forget_region(struct region *region)
 	region->path_size = 0;
 	region->mapping = 0;
 	region->changing = 0;
+	region->on_disk = 0;
 }
 
 /* Appends one component to the region's path. False: no room. */
@@ -192,14 +193,21 @@ static __always_inline bool add_component(struct region *region, struct dentry *
 
 /*
  * Collects a file's path as its mount namespace shows it, from the last component to the
- * first, across mount points. (bpf_d_path is not allowed in these programs.)
+ * first, across mount points. (bpf_d_path is not allowed in these programs.) Into thread->region.
  */
-static __always_inline void describe_path(struct region *region, struct file *file)
+GLOBAL int describe_path(__u64 file_address)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct mount *mount = (void *)BPF_CORE_READ(file, f_path.mnt) -
-			      bpf_core_field_offset(struct mount, mnt);
+	struct file *file = (void *)file_address;
+	struct thread *thread = this_thread();
+	struct dentry *dentry;
+	struct region *region;
+	struct mount *mount;
 
+	if (!thread)
+		return 0;
+	region = &thread->region;
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	mount = (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
 	for (int i = 0; i < MAX_COMPONENTS; i++) {
 		struct dentry *folder = BPF_CORE_READ(dentry, d_parent);
 
@@ -212,15 +220,16 @@ static __always_inline void describe_path(struct region *region, struct file *fi
 			struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
 
 			if (parent == mount)
-				return;
+				return 0;
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = parent;
 		}
 	}
 	region->flags |= HUSK_TRANSITION_PATH_CUT;
+	return 0;
 }
 
-/* Which file it is, whatever is made of it. */
+/* Which file it is, whatever is made of it; the path of one in a folder is described apart. */
 static __always_inline void describe_file(struct region *region, struct file *file)
 {
 	struct dentry *dentry = file->f_path.dentry;
@@ -240,7 +249,6 @@ static __always_inline void describe_file(struct region *region, struct file *fi
 	} else {
 		region->backing = HUSK_BACKING_FILE;
 		region->absent = ABSENT_FAULT;
-		describe_path(region, file);
 	}
 }
 
@@ -283,6 +291,8 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		describe_file(region, file);
 		region->file_offset =
 			vma->vm_pgoff * HUSK_PAGE_SIZE + (region->start - vma->vm_start);
+		if (region->backing == HUSK_BACKING_FILE)
+			describe_path((__u64)BPF_CORE_READ(vma, vm_file));
 	} else {
 		region->backing = HUSK_BACKING_SPECIAL;
 		region->populated = 1;
@@ -294,6 +304,9 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		region->absent = ABSENT_USERFAULT;
 	region->changing = is_changing(vma);
+	/* Without an anon_vma no page has been copied on write (mm/rmap.c). */
+	region->on_disk = region->backing == HUSK_BACKING_FILE && !vma->anon_vma &&
+			  !region->changing && !(vma->vm_flags & VM_SHARED) && region->link_count;
 	return 0;
 }
 

@@ -90,7 +90,8 @@ struct region {
 	__u8 populated; /* false: no page of it can exist */
 	__u8 absent;    /* enum absent */
 	__u8 changing;  /* executable, and its bytes can change without a call that says so */
-	__u8 padding[4];
+	__u8 on_disk;   /* a private mapping of a named file, no page of which has been written */
+	__u8 padding[3];
 	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
 	__u32 path_size;
 	__u32 path_padding;
@@ -109,6 +110,7 @@ enum thread_phase {
 	PHASE_IN_CALL = 1,  /* between a call's entry and its exit */
 	PHASE_WALKING = 2,  /* regions are being looked at and pages copied */
 	PHASE_AWAITING = 3, /* until user space has handled a WRITE record */
+	PHASE_EXECUTED = 4, /* a program has been executed: to be walked at the call's exit */
 };
 
 /* What the walk is for. */
@@ -133,8 +135,6 @@ struct found {
  * never overlap, so there is no lock.
  */
 struct thread {
-	struct bpf_task_work work;
-
 	/* The call, from its entry. */
 	__u32 phase;
 	__u32 call; /* enum husk_call */
@@ -159,7 +159,8 @@ struct thread {
 	__u8 whole_region;    /* the range's end is that of the region at its start */
 	__u8 dying;
 	__u8 reads_outside; /* some page of the open region is left to user space */
-	__u8 more_padding[2];
+	__u8 turn;          /* which of the thread's two callbacks was scheduled last */
+	__u8 more_padding[1];
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;
@@ -201,25 +202,30 @@ struct thread {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64); /* task_struct: a thread that executes a program changes its ID */
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-/* A callback cannot schedule itself again, but may schedule another element's. */
-struct continuation {
+/* A task-work callback that can be scheduled: two for each thread. */
+struct callback_key {
+	__u64 thread;
+	__u64 turn;
+};
+
+struct callback {
 	struct bpf_task_work work;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct continuation);
-} continuations SEC(".maps");
+	__uint(max_entries, 2 * MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
+	__type(key, struct callback_key);
+	__type(value, struct callback);
+} callbacks SEC(".maps");
 
 static char zero_thread[sizeof(struct thread)];
-static char zero_continuation[sizeof(struct continuation)];
+static char zero_callback[sizeof(struct callback)];
 
 #endif /* HUSK_STATE_H */

@@ -122,10 +122,15 @@ static __always_inline enum step tell_vanished(struct thread *thread, __u64 star
 }
 
 /* The pages from hole_start up to `next` are not mapped any more. */
-static __noinline enum step tell_hole(struct thread *thread)
+GLOBAL int tell_hole(void)
 {
-	__u64 end = thread->next;
+	struct thread *thread = this_thread();
 	__u32 previous, backing;
+	__u64 end;
+
+	if (!thread)
+		return STEP_STOP;
+	end = thread->next;
 
 	if (thread->asks && !thread->changes_only) {
 		forget_region(&thread->region);
@@ -192,47 +197,29 @@ static __always_inline bool region_matters(struct thread *thread, __u32 previous
 	}
 }
 
-static __always_inline enum step open_region(struct thread *thread, struct thread **context,
-					     const bool may_sleep)
+/*
+ * A region has been described (or could not be: `is_unseen`): tells its transition if it matters,
+ * and opens it if it has pages to copy. A step.
+ */
+GLOBAL int tell_region(__u32 is_unseen)
 {
-	struct region *region = &thread->region;
+	struct thread *thread = this_thread();
 	__u32 previous, prior_backing;
+	struct region *region;
 	bool is_new, is_empty;
 	__u64 end;
-	long error;
 
-	if (thread->mode != MODE_CHANGE) {
-		if (!find_next_region(thread->next, VM_EXEC) ||
-		    thread->found.start >= thread->end) {
-			thread->next = thread->end;
-			return STEP_ON;
-		}
-		if (thread->found.start > thread->next)
-			thread->next = thread->found.start;
-	}
-	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, context, 0);
-	/* Another thread holds the address-space lock. A callback steps aside, so that this
-	 * thread can run. Elsewhere preemption is off, and spinning may wait for a thread that
-	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
-	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
-		return may_sleep ? STEP_STOP : STEP_ON;
-	if (error == -EBUSY && thread->mode != MODE_CHANGE) {
-		tell_locked(thread);
-		return STEP_ON;
-	}
-	if (error && error != -EBUSY)
-		return cross_hole(thread);
-	if (thread->in_hole)
-		return tell_hole(thread);
-	thread->tries = 0;
-	end = error ? thread->end : region->end;
+	if (!thread)
+		return STEP_STOP;
+	region = &thread->region;
+	end = is_unseen ? thread->end : region->end;
 	if (thread->mode == MODE_CHANGE) {
 		previous = prior_protection(thread, thread->next, &end, &prior_backing);
 	} else {
 		previous = thread->mode == MODE_NEW ? 0 : region->protection;
 		prior_backing = HUSK_BACKING_UNKNOWN;
 	}
-	if (error)
+	if (is_unseen)
 		describe_unseen(thread, prior_backing);
 	region->start = thread->next;
 	region->end = end;
@@ -258,6 +245,10 @@ static __always_inline enum step open_region(struct thread *thread, struct threa
 	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) &&
 		       !(thread->mode == MODE_CHANGE && is_empty) &&
 		       !(is_new && !region->populated);
+	if (region->open && config.reference_files && region->on_disk) {
+		region->open = 0;
+		region->flags |= HUSK_TRANSITION_REFERENCED;
+	}
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
 	if (!send_transition(thread->next, end, previous, region->protection)) {
@@ -271,26 +262,68 @@ static __always_inline enum step open_region(struct thread *thread, struct threa
 	return STEP_ON;
 }
 
+/* Goes to the next region of the range. A step. */
+GLOBAL int open_region(__u32 may_sleep)
+{
+	struct thread *thread = this_thread(), *context = thread;
+	long error;
+
+	if (!thread)
+		return STEP_STOP;
+	if (thread->mode != MODE_CHANGE) {
+		if (!find_next_region(thread->next, VM_EXEC) ||
+		    thread->found.start >= thread->end) {
+			thread->next = thread->end;
+			return STEP_ON;
+		}
+		if (thread->found.start > thread->next)
+			thread->next = thread->found.start;
+	}
+	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, &context,
+			     0);
+	/* Another thread holds the address-space lock. A callback steps aside, so that this
+	 * thread can run. Elsewhere preemption is off, and spinning may wait for a thread that
+	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
+	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
+		return may_sleep ? STEP_STOP : STEP_ON;
+	if (error == -EBUSY && thread->mode != MODE_CHANGE) {
+		tell_locked(thread);
+		return STEP_ON;
+	}
+	if (error && error != -EBUSY)
+		return cross_hole(thread);
+	if (thread->in_hole)
+		return tell_hole();
+	thread->tries = 0;
+	return tell_region(error != 0);
+}
+
 /*
  * Another thread may take the open region away while it is being copied; its pages would look
  * untouched then. Looks whether it is still there; if not, what has not been copied since the
  * last look is a loss. False: no room to say so.
  */
-static __always_inline bool check_region(struct thread *thread, struct thread **context)
+GLOBAL int check_region(void)
 {
-	struct region *region = &thread->region;
-	__u64 address = thread->next < region->end ? thread->next : region->end - HUSK_PAGE_SIZE;
-	__u64 untouched = thread->untouched - thread->checked_untouched;
+	struct thread *thread = this_thread(), *context = thread;
+	__u64 address, untouched;
+	struct region *region;
 	long error;
 
+	if (!thread)
+		return 1;
+	region = &thread->region;
+	address = thread->next < region->end ? thread->next : region->end - HUSK_PAGE_SIZE;
+	untouched = thread->untouched - thread->checked_untouched;
 	thread->still_executable = 0;
-	error = bpf_find_vma(bpf_get_current_task_btf(), address, note_still_executable, context, 0);
+	error = bpf_find_vma(bpf_get_current_task_btf(), address, note_still_executable, &context,
+			     0);
 	if (thread->still_executable || error == -EBUSY) {
 		thread->checked = thread->next;
 		thread->checked_untouched = thread->untouched;
 		return true;
 	}
-	if (!flush_gap(thread))
+	if (!flush_gap())
 		return false;
 	thread->lost += untouched + (region->end - thread->next) / HUSK_PAGE_SIZE;
 	thread->untouched = thread->checked_untouched;
@@ -314,14 +347,17 @@ static __always_inline bool outside_has_read(struct thread *thread)
 	return bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) >= thread->outside_position;
 }
 
-static enum step close_region(struct thread *thread, struct thread **context)
+GLOBAL int close_region(void)
 {
+	struct thread *thread = this_thread();
 	struct husk_transition_end *record;
 
+	if (!thread)
+		return STEP_STOP;
 	if (thread->untouched > thread->checked_untouched && thread->region.populated &&
-	    !check_region(thread, context))
+	    !check_region())
 		return stall(thread);
-	if (!flush_gap(thread))
+	if (!flush_gap())
 		return stall(thread);
 	if (!outside_has_read(thread))
 		return stall(thread);
@@ -351,7 +387,7 @@ static __always_inline void skip_rest(struct thread *thread)
 
 	if (thread->next >= thread->region.end)
 		return;
-	if (flush_gap(thread)) {
+	if (flush_gap()) {
 		begin_gap(thread, thread->next, thread->region.end, HUSK_RECORD_LOSS,
 			  HUSK_CAUSE_TOO_LARGE, 0);
 		thread->lost += left / HUSK_PAGE_SIZE;
@@ -368,12 +404,12 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 			skip_rest(thread);
 		if (thread->next < thread->region.end)
 			return copy_page(thread, may_sleep);
-		return close_region(thread, context);
+		return as_step(close_region());
 	}
 	if (thread->next < thread->end)
-		return open_region(thread, context, may_sleep);
+		return as_step(open_region(may_sleep));
 	if (thread->in_hole)
-		return tell_hole(thread);
+		return as_step(tell_hole());
 	thread->phase = PHASE_IDLE;
 	return STEP_STOP;
 }

@@ -20,9 +20,11 @@ struct user_vector {
 	__u64 base, length;
 };
 
-/* `how`: the call, and whether the writer is going to be held. */
-static __always_inline void send_write(__u32 how, __u32 target, const struct viewed_file *file,
-				       __u64 start, __u64 length)
+/*
+ * `how`: the call, and whether the writer is going to be held. With an inode it is a file, of the
+ * device `target`; else the memory of the process `target`.
+ */
+GLOBAL int send_write(__u32 how, __u32 target, __u64 inode, __u64 start, __u64 length)
 {
 	struct husk_write *record;
 	struct ticket ticket = {};
@@ -31,7 +33,7 @@ static __always_inline void send_write(__u32 how, __u32 target, const struct vie
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count(HUSK_COUNTER_UNSENT);
-		return;
+		return 0;
 	}
 	fill_header(&record->header, &ticket, HUSK_RECORD_WRITE, sizeof(*record), 0);
 	record->start = start;
@@ -39,12 +41,13 @@ static __always_inline void send_write(__u32 how, __u32 target, const struct vie
 	record->call = how & CALL_MASK;
 	record->is_held = !!(how & WRITER_IS_HELD);
 	record->reserved = 0;
-	record->target_pid = target;
-	record->inode = file ? file->inode : 0;
-	record->device_major = file ? file->device >> MINOR_BITS : 0;
-	record->device_minor = file ? file->device & ((1u << MINOR_BITS) - 1) : 0;
+	record->target_pid = inode ? 0 : target;
+	record->inode = inode;
+	record->device_major = inode ? target >> MINOR_BITS : 0;
+	record->device_minor = inode ? target & ((1u << MINOR_BITS) - 1) : 0;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	bpf_ringbuf_submit(record, 0);
+	return 0;
 }
 
 static __always_inline struct file *open_file(__u32 descriptor)
@@ -63,7 +66,8 @@ static __always_inline __u32 number_of(struct task_struct *task)
 {
 	if (!config.pid_namespace)
 		return BPF_CORE_READ(task, tgid);
-	return number_in_tracer_namespace(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+	return number_in_tracer_namespace(
+		(__u64)BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
 }
 
 /* A position that the call has moved on by what it has written. */
@@ -146,7 +150,7 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	if (bpf_map_lookup_elem(&viewed, &key)) {
 		written_range(regs, abi, call, result, file, start, length);
-		send_write(how, 0, &key, *start, *length);
+		send_write(how, key.device, key.inode, *start, *length);
 		return WRITTEN_TOLD;
 	}
 	if (is_memory_file(file, inode)) {
@@ -169,7 +173,7 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 }
 
 /* The caller traces this thread: ptrace(2) takes its number in the caller's namespace. */
-static __always_inline __u32 traced_process(__u32 number)
+GLOBAL __u32 traced_process(__u32 number)
 {
 	struct task_struct *self = (void *)bpf_get_current_task();
 	struct pid *own = BPF_CORE_READ(self, thread_pid);

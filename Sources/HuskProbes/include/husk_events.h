@@ -128,6 +128,9 @@ enum husk_backing {
 /* No change: executable memory that can be written without a call is looked at again, because
  * `call` is about to take it away. */
 #define HUSK_TRANSITION_LOOK 64u
+/* A private mapping of a file of which no page has been written: what it holds is in the file.
+ * No pages follow, because config.reference_files asks for that. */
+#define HUSK_TRANSITION_REFERENCED 128u
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
@@ -159,7 +162,9 @@ enum husk_cause {
 	HUSK_CAUSE_USERFAULTFD = 8,
 	/* A protection key forbids the thread itself to read it (execute-only memory). */
 	HUSK_CAUSE_PROTECTED = 9,
-	HUSK_CAUSE_COUNT = 10,
+	/* The call's end was not seen (a return probe that found no free instance). */
+	HUSK_CAUSE_NO_RESULT = 10,
+	HUSK_CAUSE_COUNT = 11,
 };
 
 /*
@@ -317,7 +322,9 @@ struct husk_config {
 	husk_u8 hidden_pages;
 	/* sched_process_exit comes while the memory is still there (Linux 6.16). */
 	husk_u8 exit_has_memory;
-	husk_u8 reserved[2];
+	/* Pages of files that are unchanged from disk are named, not copied. */
+	husk_u8 reference_files;
+	husk_u8 reserved[1];
 	husk_u64 ring_size;
 	/* A thread waits for room in the ring this long in all, and this long
 	 * without a sign of life from the consumer. 0: it does not wait. */

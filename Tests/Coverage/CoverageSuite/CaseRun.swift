@@ -17,10 +17,14 @@ public struct CaseResult: Sendable, Codable {
 
 public struct CaseRun {
     public var method: CopyMethod?
+    public var probes: ProbeKind?
     public var scaledDown: Bool
 
-    public init(method: CopyMethod? = nil, scaledDown: Bool = false) {
+    public init(
+        method: CopyMethod? = nil, probes: ProbeKind? = nil, scaledDown: Bool = false
+    ) {
         self.method = method
+        self.probes = probes
         self.scaledDown = scaledDown
     }
 
@@ -44,6 +48,7 @@ public struct CaseRun {
         let hasEnded = Locked(false)
         var configuration = Tracer.Configuration()
         configuration.copyMethod = method
+        configuration.probeKind = probes
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0
         configuration.onEvent = { event in events.update { $0.append(event) } }

@@ -27,6 +27,9 @@ struct RunCases: ParsableCommand {
     @Option(help: "How pages are copied: task-work or syscall-exit; else the best there is.")
     var copy: String?
 
+    @Option(help: "Where system calls are seen: tracepoints or functions; else the best there is.")
+    var probes: String?
+
     @Option(help: "Write the verdicts to this file, for `report`.")
     var json: String?
 
@@ -49,7 +52,8 @@ struct RunCases: ParsableCommand {
             throw ExitCode(121)
         }
         let method = copy.flatMap(CopyMethod.init(rawValue:))
-        let run = CaseRun(method: method, scaledDown: small)
+        let kind = probes.flatMap(ProbeKind.init(rawValue:))
+        let run = CaseRun(method: method, probes: kind, scaledDown: small)
         let cases = try CoverageCase.all(in: folder).filter { item in
             prefixes.isEmpty || prefixes.contains { item.name.hasPrefix($0) }
         }
@@ -67,7 +71,9 @@ struct RunCases: ParsableCommand {
         }
         if let json {
             let verdicts = Verdicts(
-                kernel: report.kernel, method: (method ?? best).rawValue, results: results)
+                kernel: report.kernel,
+                method: (method ?? best).rawValue + ", "
+                    + ((kind ?? report.probeKind)?.rawValue ?? ""), results: results)
             try JSONEncoder().encode(verdicts).write(to: URL(fileURLWithPath: json))
         }
         let bad = results.count { $0.verdict == .missed || $0.verdict == .failed }
