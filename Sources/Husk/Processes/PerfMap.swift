@@ -8,7 +8,10 @@ internal import HuskModel
 /// The file is the target's own word: it can hold anything, and is only used to say "the process
 /// says that this is JIT code".
 struct PerfMap {
-    private let ranges: [Range<UInt64>]
+    /// Where symbols begin, and where they end, each ascending: two searches count those that
+    /// overlap a range. A hostile map may have millions.
+    private let starts: [UInt64]
+    private let ends: [UInt64]
 
     /// - Parameter innerPID: the process's number in its own PID namespace, which is what it
     ///   names the file by.
@@ -16,7 +19,7 @@ struct PerfMap {
         // Through the process's own root, because it may live in a container.
         let paths = ["/proc/\(pid)/root/tmp/perf-\(innerPID).map", "/tmp/perf-\(innerPID).map"]
         guard let text = paths.lazy.compactMap({ Self.read($0) }).first else { return nil }
-        ranges = text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        let ranges: [Range<UInt64>] = text.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
                 .prefix(2).map { UInt64(String(decoding: $0, as: UTF8.self), radix: 16) }
             guard fields.count == 2, let start = fields[0], let size = fields[1], size > 0,
@@ -24,12 +27,25 @@ struct PerfMap {
             else { return nil }
             return start..<(start + size)
         }
+        starts = ranges.map(\.lowerBound).sorted()
+        ends = ranges.map(\.upperBound).sorted()
     }
 
-    /// How many symbols lie in a region.
-    func symbolCount(in region: MappedRegion) -> Int {
-        let region = region.start.rawValue..<region.end.rawValue
-        return ranges.reduce(0) { $0 + ($1.overlaps(region) ? 1 : 0) }
+    /// How many symbols lie in a range.
+    func symbolCount(in range: Range<Address>) -> Int {
+        Self.count(in: starts, below: range.upperBound.rawValue)
+            - Self.count(in: ends, below: range.lowerBound.rawValue &+ 1)
+    }
+
+    /// How many of the ascending values are less than `limit`.
+    private static func count(in values: [UInt64], below limit: UInt64) -> Int {
+        var low = 0
+        var high = values.count
+        while low < high {
+            let middle = (low + high) / 2
+            if values[middle] < limit { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// A regular file of bounded size; a FIFO that someone has put there must not be waited for.

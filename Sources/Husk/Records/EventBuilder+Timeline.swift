@@ -19,6 +19,10 @@ extension EventBuilder {
             var otherStart: Address
         }
 
+        /// Executable regions without a file, also those that have been given back meanwhile:
+        /// JIT compilers tidy up before they end. Bounded, because a target makes them.
+        private(set) var code: [Int32: Set<Range<Address>>] = [:]
+        private static let codeLimit = 1 << 16
         private var blindSpots: [Int32: Set<BlindKey>] = [:]
         private var views: [Int32: Set<ViewKey>] = [:]
 
@@ -37,7 +41,12 @@ extension EventBuilder {
             ).inserted
         }
 
+        mutating func noteCode(_ range: Range<Address>, of pid: Int32) {
+            if code[pid]?.count ?? 0 < Self.codeLimit { code[pid, default: []].insert(range) }
+        }
+
         mutating func forget(_ pid: Int32) {
+            code[pid] = nil
             blindSpots[pid] = nil
             views[pid] = nil
         }
@@ -79,6 +88,9 @@ extension EventBuilder {
     mutating func tellSharedMemory(_ transition: Transition) {
         guard !transition.isAttempt, !transition.hasVanished else { return }
         let isExecutable = transition.effective.contains(.execute)
+        if isExecutable, transition.backing.file == nil, transition.backing != .special {
+            told.noteCode(transition.start..<transition.end, of: transition.task.pid)
+        }
         if isExecutable, transition.effective.contains(.write) {
             tellBlindSpot(transition, .writableAndExecutable)
         }
@@ -131,14 +143,13 @@ extension EventBuilder {
 
     /// Before a process's memory is forgotten: which of its regions it has called JIT code.
     func tellLabels(of task: TaskIdentity, at time: Timestamp) {
-        let regions = timeline.executableRegions(of: task.pid)
-        let code = regions.filter { $0.backing.file == nil && $0.backing != .special }
+        let code = told.code[task.pid] ?? []
         guard !code.isEmpty else { return }
-        let dump = regions.first { Self.isJITDump($0.backing) }
+        let dump = timeline.executableRegions(of: task.pid).first { Self.isJITDump($0.backing) }
         let map = PerfMap(of: task.pid, innerPID: task.pid)
         guard dump != nil || map != nil else { return }
-        for region in code {
-            let symbols = map?.symbolCount(in: region) ?? 0
+        for range in code.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            let symbols = map?.symbolCount(in: range) ?? 0
             let label: RegionLabel
             if symbols > 0 {
                 label = RegionLabel(.jit, by: .perfMap, TargetText("\(symbols) symbols"))
@@ -150,8 +161,9 @@ extension EventBuilder {
             emit(
                 .label(
                     LabelledRegion(
-                        task: task, time: time, start: region.start,
-                        length: region.end.rawValue &- region.start.rawValue, label: label)))
+                        task: task, time: time, start: range.lowerBound,
+                        length: range.upperBound.rawValue &- range.lowerBound.rawValue,
+                        label: label)))
         }
     }
 

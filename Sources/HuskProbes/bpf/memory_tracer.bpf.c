@@ -152,10 +152,13 @@ static __always_inline bool before_call(struct thread *thread)
 
 static __always_inline int syscall_enter(struct pt_regs *regs, long number)
 {
-	__u32 abi = current_abi(number);
-	__u32 call = call_of(abi, number);
+	__u32 abi, call;
 	struct thread *thread;
 
+	if (!may_matter(number))
+		return 0;
+	abi = current_abi(number);
+	call = call_of(abi, number);
 	/* Of calls that write, all is known at their exit. */
 	if (!call || is_write_call(call) || !current_is_target())
 		return 0;
@@ -389,10 +392,13 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 static __always_inline int syscall_exit(struct pt_regs *regs, long result, const bool may_defer)
 {
 	long number = regs->orig_ax;
-	__u32 abi = current_abi(number);
-	__u32 call = call_of(abi, number);
 	struct thread *thread;
+	__u32 abi, call;
 
+	if (!may_matter(number))
+		return 0;
+	abi = current_abi(number);
+	call = call_of(abi, number);
 	/* A call of execve may be left in another ABI than it was entered. */
 	if (!call && !is_exec_number(number))
 		return 0;
