@@ -18,8 +18,13 @@ struct EmbedProbes: BuildToolPlugin {
             }
             .filter { $0.pathExtension == "h" }
 
-        // Once for each prototype of the task-work kfunc (bpf/kernel_types.h).
-        return try [("EmbeddedProbes", []), ("EmbeddedProbesExplicit", ["-DHUSK_TASK_WORK_IMPL"])]
+        // Once for each kind of kernel (bpf/kernel_types.h).
+        let objects = [
+            ("EmbeddedProbes", []), ("EmbeddedProbesExplicit", ["-DHUSK_TASK_WORK_IMPL"]),
+            ("EmbeddedProbesImplicit", ["-DHUSK_PREEMPTIBLE"]),
+        ]
+        return
+            try objects
             .map { (name, options: [String]) in
                 let output = context.pluginWorkDirectoryURL.appending(path: "\(name).swift")
                 return .buildCommand(

@@ -13,6 +13,9 @@ public struct Loss: Hashable, Sendable {
         case noState = "no-state"
         /// The end of a call was not seen, so neither was what it has changed.
         case noResult = "no-result"
+        /// A probe was not run although it was hit, because it was running already on that CPU:
+        /// something was not seen.
+        case probeMissed = "probe-missed"
         /// A record number that never arrived, without a word about why.
         case missingRecord = "missing-record"
         /// A record that did not have the form it must have.

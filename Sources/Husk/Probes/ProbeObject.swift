@@ -294,6 +294,37 @@ final class ProbeObject {
         return result == 0 ? values : []
     }
 
+    /// How often a program was not run although its hook was hit: on the same CPU it was running
+    /// already, for a task that had been preempted in it (Linux 7.x no longer keeps tracepoints'
+    /// programs from being preempted). What was not seen then is not known.
+    var missedRuns: UInt64 {
+        var sum: UInt64 = 0
+        Self.forEachProgram(of: object) { program in
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            let number = bpf_program__fd(program)
+            if number >= 0, bpf_obj_get_info_by_fd(number, &info, &size) == 0 {
+                sum &+= info.recursion_misses
+            }
+        }
+        return sum
+    }
+
+    /// The processes that are watched at this moment, at most `limit` of them.
+    func watched(limit: Int = 65536) -> [Int32] {
+        let targets = descriptor(of: "targets")
+        var found: [Int32] = []
+        var key: UInt32 = 0
+        var next: UInt32 = 0
+        var hasKey = bpf_map_get_next_key(targets, nil, &next) == 0
+        while hasKey, found.count < limit {
+            found.append(Int32(bitPattern: next))
+            key = next
+            hasKey = bpf_map_get_next_key(targets, &key, &next) == 0
+        }
+        return found
+    }
+
     private func descriptor(of map: String) -> Int32 {
         bpf_object__find_map_fd_by_name(object, map)
     }

@@ -273,7 +273,10 @@ struct EventBuilder {
     }
 
     /// Call when nothing more comes: what never arrived becomes losses.
-    mutating func finish(given: [UInt64]) {
+    mutating func finish(given: [UInt64], missedRuns: UInt64 = 0) {
+        if missedRuns > 0 {
+            emit(.loss(Loss(cause: .probeMissed, time: clock.now(), count: missedRuns)))
+        }
         let missing = missingRecords(given: given)
         if missing > 0 {
             emit(.loss(Loss(cause: .missingRecord, time: clock.now(), count: missing)))

@@ -110,7 +110,8 @@ final class RingThread: @unchecked Sendable {
                 // Nothing can be read: that must not look like a trace without events.
                 sink(.loss(Loss(cause: .ringUnreadable, time: WallClock().now())))
             }
-            context.builder.finish(given: probes.counter(HUSK_COUNTER_SEQUENCE))
+            context.builder.finish(
+                given: probes.counter(HUSK_COUNTER_SEQUENCE), missedRuns: probes.missedRuns)
         }
         whenDone()
     }
@@ -159,7 +160,15 @@ final class RingThread: @unchecked Sendable {
             }
             let hasNews = context.builder.endedProcesses != ended || ready == 0
             ended = context.builder.endedProcesses
+            if ready == 0 { dropTheDead() }
             if living == 0 || hasNews, probes.watchesNoOne { return }
+        }
+    }
+
+    /// A process whose end no probe has seen (ProbeObject.missedRuns) must not keep the trace.
+    private func dropTheDead() {
+        for pid in probes.watched() where kill(pid, 0) != 0 && errno == ESRCH {
+            probes.unwatch(pid: pid)
         }
     }
 

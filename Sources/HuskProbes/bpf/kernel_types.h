@@ -217,12 +217,12 @@ struct bpf_task_work {
 typedef int (*bpf_task_work_callback_t)(struct bpf_map *map, void *key, void *value);
 
 /*
- * kernel/bpf/helpers.c. One kfunc, two prototypes: 6.18 and 6.19 take the program as a fifth
- * argument, from 7.0 on the verifier passes it. The object is compiled once for each: 7.x has
- * both names, and libbpf refuses an object that knows one of them by another prototype. Weak:
- * absent on older kernels, where the programs that call it are not loaded.
+ * kernel/bpf/helpers.c. The object is compiled once for each kind of kernel: 6.18 and 6.19 have a
+ * task-work kfunc that takes the program as a fifth argument; from 7.0 on one to which the
+ * verifier passes it; older ones have none. 7.x has both names, and libbpf refuses an object that
+ * knows one of them by another prototype. Weak: the programs that call it may stay unloaded.
  */
-#ifdef HUSK_TASK_WORK_IMPL
+#if defined(HUSK_TASK_WORK_IMPL)
 extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work,
 					      void *map__map, bpf_task_work_callback_t callback,
 					      void *aux__prog) __ksym __weak;
@@ -230,6 +230,24 @@ extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct b
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work,
 					 void *map__map,
 					 bpf_task_work_callback_t callback) __ksym __weak;
+#endif
+
+/*
+ * A program that is preempted is not run for another task that hits its hook on the same CPU
+ * meanwhile. From 7.0 on programs on tracepoints can be preempted; before, their callers keep
+ * preemption off.
+ */
+#ifdef HUSK_PREEMPTIBLE
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+#else
+static inline __attribute__((always_inline)) void bpf_preempt_disable(void)
+{
+}
+
+static inline __attribute__((always_inline)) void bpf_preempt_enable(void)
+{
+}
 #endif
 
 #endif /* HUSK_KERNEL_TYPES_H */

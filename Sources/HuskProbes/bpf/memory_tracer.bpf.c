@@ -38,6 +38,14 @@ static __always_inline bool is_error(long result)
 	return (unsigned long)result >= (unsigned long)-4095L;
 }
 
+/* Runs the statement without being preempted: see kernel_types.h. */
+#define UNDISTURBED(statement)                                                                 \
+	do {                                                                                    \
+		bpf_preempt_disable();                                                          \
+		statement;                                                                      \
+		bpf_preempt_enable();                                                           \
+	} while (0)
+
 /* ---- entry ------------------------------------------------------------------------------ */
 
 static __always_inline struct thread *thread_state(void)
@@ -150,30 +158,29 @@ static __always_inline bool before_call(struct thread *thread)
 	return thread->call != HUSK_CALL_MADVISE;
 }
 
-static __always_inline int syscall_enter(struct pt_regs *regs, long number)
+static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 {
 	__u32 abi, call;
 	struct thread *thread;
 
 	if (!may_matter(number))
-		return 0;
+		return;
 	abi = current_abi(number);
 	call = call_of(abi, number);
 	/* Of calls that write, all is known at their exit. */
 	if (!call || is_write_call(call) || !current_is_target())
-		return 0;
+		return;
 	thread = thread_state();
 	if (!thread) {
 		send_loss(call_argument(regs, abi, 0), call_argument(regs, abi, 1),
 			  HUSK_CAUSE_NO_STATE);
-		return 0;
+		return;
 	}
 	if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
 		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
 	if (begin_call(thread, regs, abi, call) && before_call(thread))
 		thread->phase = PHASE_IN_CALL;
-	return 0;
 }
 
 /* The registers with which the thread has entered the kernel. */
@@ -185,7 +192,8 @@ static __always_inline struct pt_regs *user_registers(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 {
-	return syscall_enter(regs, number);
+	UNDISTURBED(syscall_enter(regs, number));
+	return 0;
 }
 
 /*
@@ -197,7 +205,8 @@ int on_function_enter(struct pt_regs *context)
 {
 	struct pt_regs *regs = user_registers();
 
-	return syscall_enter(regs, regs->orig_ax);
+	UNDISTURBED(syscall_enter(regs, regs->orig_ax));
+	return 0;
 }
 
 /* ---- exit ------------------------------------------------------------------------------- */
@@ -389,46 +398,45 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 	}
 }
 
-static __always_inline int syscall_exit(struct pt_regs *regs, long result, const bool may_defer)
+static __always_inline void syscall_exit(struct pt_regs *regs, long result, const bool may_defer)
 {
 	long number = regs->orig_ax;
 	struct thread *thread;
 	__u32 abi, call;
 
 	if (!may_matter(number))
-		return 0;
+		return;
 	abi = current_abi(number);
 	call = call_of(abi, number);
 	/* A call of execve may be left in another ABI than it was entered. */
 	if (!call && !is_exec_number(number))
-		return 0;
+		return;
 	if (is_write_call(call)) {
 		after_write(regs, abi, call, result, may_defer);
-		return 0;
+		return;
 	}
 	if (!current_is_target())
-		return 0;
+		return;
 	thread = this_thread();
 	if (thread && thread->phase == PHASE_EXECUTED) {
 		thread->phase = PHASE_WALKING;
 		if (!may_defer || !walk_deferred(thread))
 			walk_at_once();
-		return 0;
+		return;
 	}
 	if (!call || call == HUSK_CALL_EXECVE || call == HUSK_CALL_EXIT ||
 	    call == HUSK_CALL_MADVISE)
-		return 0;
+		return;
 	if (!thread) {
 		/* It was inside the call when Husk came: what was there before is unknown. */
 		thread = thread_state();
 		if (!thread || !begin_call(thread, regs, abi, call))
-			return 0;
+			return;
 		thread->prior_incomplete = 1;
 		thread->phase = PHASE_IN_CALL;
 	}
 	if (thread->phase == PHASE_IN_CALL)
 		after_call(thread, result, may_defer);
-	return 0;
 }
 
 /*
@@ -439,25 +447,29 @@ static __always_inline int syscall_exit(struct pt_regs *regs, long result, const
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_exit, struct pt_regs *regs, long result)
 {
-	return syscall_exit(regs, result, false);
+	UNDISTURBED(syscall_exit(regs, result, false));
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_exit_deferred, struct pt_regs *regs, long result)
 {
-	return syscall_exit(regs, result, true);
+	UNDISTURBED(syscall_exit(regs, result, true));
+	return 0;
 }
 
 SEC("kretprobe.multi")
 int on_function_exit(struct pt_regs *context)
 {
-	return syscall_exit(user_registers(), context->ax, false);
+	UNDISTURBED(syscall_exit(user_registers(), context->ax, false));
+	return 0;
 }
 
 SEC("kretprobe.multi")
 int on_function_exit_deferred(struct pt_regs *context)
 {
-	return syscall_exit(user_registers(), context->ax, true);
+	UNDISTURBED(syscall_exit(user_registers(), context->ax, true));
+	return 0;
 }
 
 /* ---- processes ---------------------------------------------------------------------------- */
@@ -465,7 +477,7 @@ int on_function_exit_deferred(struct pt_regs *context)
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
 {
-	follow_child(task, clone_flags);
+	UNDISTURBED(follow_child(task, clone_flags));
 	return 0;
 }
 
@@ -473,8 +485,7 @@ int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
  * Everything that execve(2) has mapped: the program, its interpreter, the stack, the vdso. It is
  * walked at the call's exit, before the program's first instruction.
  */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
+static __always_inline void program_executed(struct linux_binprm *program)
 {
 	struct pt_regs *regs = user_registers();
 	__u32 pid = current_pid(), *flags;
@@ -482,11 +493,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	flags = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
 	if (!flags || no_longer_borrows(pid, flags))
-		return 0;
+		return;
 	thread = thread_state();
 	if (!thread) {
 		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
-		return 0;
+		return;
 	}
 	tell_exec(thread, program);
 	begin_walk(thread, MODE_NEW);
@@ -505,6 +516,12 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	thread->next = 0;
 	thread->end = WHOLE_END;
 	thread->phase = PHASE_EXECUTED;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
+{
+	UNDISTURBED(program_executed(program));
 	return 0;
 }
 
@@ -537,23 +554,28 @@ int BPF_PROG(on_memory_going, struct task_struct *task, int is_last)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_thread_exit)
+static __always_inline void thread_ended(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 key = thread_key();
 	__u32 pid;
 
 	if (!current_is_target())
-		return 0;
+		return;
 	if (config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
 	bpf_map_delete_elem(&threads, &key);
 	forget_callbacks();
 	if (task->signal->live.counter > 0)
-		return 0;
+		return;
 	pid = current_pid();
 	bpf_map_delete_elem(&targets, &pid); /* the number may be given to another process */
 	tell_end(task);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_thread_exit)
+{
+	UNDISTURBED(thread_ended());
 	return 0;
 }
