@@ -4,6 +4,8 @@
 #   make demo    build, run the classic example under Husk, show the captured page
 #   make test    build, pass all tests
 #   make check   formatting, warnings as errors, import directions, licence headers
+#   make coverage  every way in, on this kernel: the verdicts, into docs/coverage.md
+#   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew
 #   make man     the manual pages, from the same text as --help, in .build/man
 #   make fmt     format the Swift sources
@@ -15,7 +17,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check bench man fmt deps test-deps clean
+.PHONY: all build demo test check coverage kernels bench man fmt deps test-deps clean
 
 all: build
 
@@ -51,6 +53,23 @@ check: deps
 	Tools/check-imports
 	Tools/check-sources
 	$(SWIFT) build --build-tests
+
+# Debian's own two, and those that it offers besides; what it no longer has is skipped, aloud.
+KERNELS ?= 6.1 6.12 6.18 7.0 7.3
+COVERAGE = $(BIN)/coverage
+
+coverage: test-deps
+	$(SWIFT) build -c $(CONFIG) --product husk-coverage
+	Tools/build-cases $(BIN)/cases
+	mkdir -p $(COVERAGE)
+	$(BIN)/husk-coverage run --copy syscall-exit --json $(COVERAGE)/0-host-exit.json $(BIN)/cases
+	$(BIN)/husk-coverage run --json $(COVERAGE)/0-host.json $(BIN)/cases
+	$(BIN)/husk-coverage report $(COVERAGE)/*.json >docs/coverage.md
+
+kernels: test-deps
+	$(SWIFT) build -c $(CONFIG) --product husk-coverage
+	Tools/kernels $(BIN) $(KERNELS)
+	$(BIN)/husk-coverage report $(COVERAGE)/*.json >docs/coverage.md
 
 bench: test-deps
 	$(SWIFT) build -c release

@@ -21,7 +21,6 @@ struct EmbedProbes: BuildToolPlugin {
         // Once for each kind of kernel (bpf/kernel_types.h).
         let objects = [
             ("EmbeddedProbes", []), ("EmbeddedProbesExplicit", ["-DHUSK_TASK_WORK_IMPL"]),
-            ("EmbeddedProbesImplicit", ["-DHUSK_PREEMPTIBLE"]),
         ]
         return
             try objects

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +97,13 @@ ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size
 	ssize_t result = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
 	return result < 0 ? -errno : result;
+}
+
+int64_t husk_file_system_type(int fd)
+{
+	struct statfs status;
+
+	return fstatfs(fd, &status) != 0 ? -errno : (int64_t)status.f_type;
 }
 
 int husk_processes_share_memory(pid_t first, pid_t second)

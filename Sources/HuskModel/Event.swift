@@ -125,6 +125,9 @@ public struct BlindSpot: Hashable, Sendable {
         /// A call has written to it, and the writer could not be held until the bytes were read:
         /// what it wrote may have been overwritten by then.
         case writerRanOn = "writer-ran-on"
+        /// The process uses io_uring or asynchronous I/O: what it writes so, into whichever of its
+        /// code, is not seen as a write.
+        case asynchronousWrites = "asynchronous-writes"
     }
 
     public var task: TaskIdentity

@@ -30,10 +30,12 @@ public struct Digest: Hashable, Sendable {
     }
 
     public init(of chunks: some Sequence<[UInt8]>) {
-        var hash = SHA256()
-        for chunk in chunks {
-            chunk.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        }
+        var builder = DigestBuilder()
+        for chunk in chunks { builder.add(chunk[...]) }
+        self = builder.finish()
+    }
+
+    fileprivate init(_ hash: SHA256) {
         words = hash.finalize().withUnsafeBytes { bytes in
             (
                 bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self),
@@ -61,6 +63,21 @@ public struct Digest: Hashable, Sendable {
     }
 }
 
+/// Hashes bytes that come in portions.
+public struct DigestBuilder {
+    private var hash = SHA256()
+
+    public init() {}
+
+    public mutating func add(_ bytes: ArraySlice<UInt8>) {
+        bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    }
+
+    public consuming func finish() -> Digest {
+        Digest(hash)
+    }
+}
+
 /// Who took a page's bytes.
 public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// The probe, in the target's own context before it ran on; faulted the page in.
@@ -75,7 +92,7 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// task-work callback, the thread is held meanwhile.
     case procMem = "proc-mem"
     /// Husk, from the file behind the mapping: the page was not resident, so it had never
-    /// been written, and the target could not be read any more.
+    /// been written.
     case backingFile = "backing-file"
 }
 
@@ -87,6 +104,8 @@ public enum UnreadableReason: String, Hashable, Sendable, CaseIterable {
     case fault = "fault"
     /// It is registered with userfaultfd(2): asking for it might have waited for ever.
     case userfaultfd = "userfaultfd"
+    /// It had to be read from outside, and the process had ended or executed another program.
+    case processEnded = "process-ended"
     /// A protection key forbids reading it, and it could not be read from outside.
     case protected = "protected"
 }

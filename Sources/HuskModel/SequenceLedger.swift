@@ -10,6 +10,17 @@ public struct SequenceLedger: Sendable {
         var next: UInt64 = 0
         /// Gaps below `next`, disjoint and in ascending order.
         var missing: [Range<UInt64>] = []
+
+        mutating func note(_ sequence: UInt64) {
+            if sequence >= next {
+                if sequence > next { missing.append(next..<sequence) }
+                next = sequence &+ 1
+            } else if let index = missing.lastIndex(where: { $0.contains(sequence) }) {
+                let gap = missing[index]
+                let rest = [gap.lowerBound..<sequence, (sequence + 1)..<gap.upperBound]
+                missing.replaceSubrange(index...index, with: rest.filter { !$0.isEmpty })
+            }
+        }
     }
 
     private var cpus: [UInt32: CPU] = [:]
@@ -17,17 +28,7 @@ public struct SequenceLedger: Sendable {
     public init() {}
 
     public mutating func note(_ number: RecordNumber) {
-        let sequence = number.sequence
-        var cpu = cpus[number.cpu] ?? CPU()
-        if sequence >= cpu.next {
-            if sequence > cpu.next { cpu.missing.append(cpu.next..<sequence) }
-            cpu.next = sequence &+ 1
-        } else if let index = cpu.missing.lastIndex(where: { $0.contains(sequence) }) {
-            let gap = cpu.missing[index]
-            let rest = [gap.lowerBound..<sequence, (sequence + 1)..<gap.upperBound]
-            cpu.missing.replaceSubrange(index...index, with: rest.filter { !$0.isEmpty })
-        }
-        cpus[number.cpu] = cpu
+        cpus[number.cpu, default: CPU()].note(number.sequence)
     }
 
     /// The numbers of `cpu` that never arrived, of the `given` ones that it gave away.

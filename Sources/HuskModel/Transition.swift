@@ -11,6 +11,7 @@ public enum TransitionKind: String, Hashable, Sendable, CaseIterable {
     case shmdt
     case brk
     case remapFilePages = "remap_file_pages"
+    case archPrctl = "arch_prctl"
     /// A program was executed: its segments, its interpreter's, an executable stack, the vdso.
     case execve
     /// No change of protection: the bytes were written past it, or through what stands behind
@@ -33,6 +34,10 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case write, pwrite64, writev, pwritev, pwritev2, sendfile, ftruncate, fallocate, splice, ptrace
     case copyFileRange = "copy_file_range"
     case processVMWritev = "process_vm_writev"
+    /// ioctl(2) on a userfaultfd: UFFDIO_COPY and its like.
+    case userfaultfd
+    /// ARCH_MAP_VDSO_*.
+    case archPrctl = "arch_prctl"
 }
 
 /// How a system call was made.

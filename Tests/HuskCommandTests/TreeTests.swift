@@ -90,13 +90,18 @@ struct TreeTests {
 
     @Test("inside a PID namespace, processes have the numbers that they have there")
     func namespace() throws {
+        let folder = try TemporaryFolder()
+        let log = folder.path + "/log"
         let outcome = try Running(
             "/usr/bin/unshare",
-            ["--pid", "--fork", "--mount-proc", BuildProducts.husk, "run", "--json", "--", classic]
+            [
+                "--pid", "--fork", "--mount-proc", BuildProducts.husk, "run", "--json", "--log",
+                log,
+                "--", classic,
+            ]
         ).finish()
         try #require(!outcome.errors.contains("unshare"), "no namespaces here: \(outcome.errors)")
-        let lines = outcome.output.split(separator: "\n").filter { $0.hasPrefix("{") }
-        let found = try records(lines.joined(separator: "\n"))
+        let found = try records(String(contentsOfFile: log, encoding: .utf8))
         #expect(Set(pids(found, type: "transition")) == [2])
         #expect(found.last?["complete"] as? Bool == true)
         let host = found.compactMap {

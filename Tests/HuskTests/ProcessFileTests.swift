@@ -51,11 +51,11 @@ struct ProcessFileTests {
         let pid: Int32 = 4_194_400
         let path = "/tmp/perf-\(pid).map"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(PerfMap(of: pid, innerPID: pid) == nil)
+        #expect(PerfMap(of: pid, isAlive: false) == nil)
         try Data(
             "1000 20 LazyCompile:~\u{1B}[31m\n2000 0 x\nzz\nffffffffffffffff ff y\n1ff0 20 z\n".utf8
         ).write(to: URL(fileURLWithPath: path))
-        let map = try #require(PerfMap(of: pid, innerPID: pid))
+        let map = try #require(PerfMap(of: pid, isAlive: false))
         func count(_ start: UInt64, _ end: UInt64) -> Int {
             map.symbolCount(in: Address(start)..<Address(end))
         }
@@ -70,6 +70,6 @@ struct ProcessFileTests {
         let path = "/tmp/perf-\(pid).map"
         defer { unlink(path) }
         #expect(mkfifo(path, 0o600) == 0)
-        #expect(PerfMap(of: pid, innerPID: pid) == nil)
+        #expect(PerfMap(of: pid, isAlive: false) == nil)
     }
 }

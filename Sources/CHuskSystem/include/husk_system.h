@@ -52,6 +52,9 @@ int husk_eventfd_open(void);
 /* process_vm_readv(2) of one range: bytes read or -errno. */
 ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size);
 
+/* fstatfs(2): the file system's type (linux/magic.h), or -errno. */
+int64_t husk_file_system_type(int fd);
+
 /* kcmp(2), KCMP_VM: 1 if two processes have the same memory, 0 if not, or -errno. */
 int husk_processes_share_memory(pid_t first, pid_t second);
 

@@ -27,13 +27,10 @@ enum DeferredFlavor: Sendable {
 
     /// The object that knows this kfunc, as base64: a kernel that has both names makes libbpf
     /// refuse an object that knows the other one by its older prototype.
-    ///
-    /// The one for 7.x also keeps its programs from being preempted.
     var embeddedObject: StaticString {
         switch self {
         case .explicitProgram: EmbeddedProbesExplicit.base64
-        case .implicitProgram: EmbeddedProbesImplicit.base64
-        case .none: EmbeddedProbes.base64
+        case .implicitProgram, .none: EmbeddedProbes.base64
         }
     }
 }

@@ -211,8 +211,9 @@ final class ProbeObject {
     /// are in the filter before the first probe can fire.
     func watch(pid: Int32, following: Bool) throws(HuskError) {
         var key = UInt32(pid)
-        // TARGET_WATCHED, TARGET_FOLLOWED (bpf/state.h)
-        var value: UInt32 = following ? 3 : 1
+        // struct target (bpf/state.h): TARGET_WATCHED and TARGET_FOLLOWED, padding, and since
+        // when: before anything that will be told.
+        var value: (UInt32, UInt32, UInt64) = (following ? 3 : 1, 0, 0)
         guard bpf_map_update_elem(descriptor(of: "targets"), &key, &value, 0) == 0 else {
             throw HuskError(.system, "cannot watch process \(pid)", errno: errno)
         }
@@ -222,6 +223,15 @@ final class ProbeObject {
     func unwatch(pid: Int32) {
         var key = UInt32(pid)
         bpf_map_delete_elem(descriptor(of: "targets"), &key)
+    }
+
+    /// Since when (CLOCK_MONOTONIC, ns) a process has had the memory that it has now: since its
+    /// birth, or its last execve. Nil: it is not watched, so it has ended, or never was a target.
+    func memorySince(_ pid: Int32) -> UInt64? {
+        var key = UInt32(bitPattern: pid)
+        var value: (UInt32, UInt32, UInt64) = (0, 0, 0)
+        guard bpf_map_lookup_elem(descriptor(of: "targets"), &key, &value) == 0 else { return nil }
+        return value.2
     }
 
     /// Whether no process is watched any more: the kernel side takes out those that end.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+internal import CHuskSystem
 internal import Glibc
 internal import HuskModel
 
@@ -29,51 +30,64 @@ final class BackingFileReader {
         return count > 0 ? page : nil
     }
 
-    /// The hash of a range of the file, as far as the file goes; nil if the file cannot be had.
-    /// Hashes are kept for as long as the file is not written to.
-    func reference(to file: FileIdentity, at offset: UInt64, length: UInt64) -> FileReference? {
-        guard let handle = open(file), offset <= UInt64(Int.max), length <= UInt64(Int.max) - offset
+    /// The hash of a range of the file, as far as the file goes. Nil if the file cannot be had,
+    /// is very large, or may have been written to since `time`: then its bytes are not those that
+    /// were mapped. Hashes are kept for as long as the file stays as it is.
+    func reference(
+        to file: FileIdentity, at offset: UInt64, length: UInt64, mappedAt time: Timestamp
+    ) -> FileReference? {
+        guard let handle = open(file), offset <= UInt64(Int.max),
+            length <= Self.largestReference, length <= UInt64(Int.max) - offset,
+            let changed = Self.lastChange(of: handle.descriptor),
+            changed &+ Self.clockStep < time.wall
         else { return nil }
-        let descriptor = handle.descriptor.number
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return nil }
-        let key = ReferenceKey(
-            file: file, offset: offset, length: length,
-            changed: [
-                status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
-                status.st_ctim.tv_nsec,
-            ])
+        let key = ReferenceKey(file: file, offset: offset, length: length, changed: changed)
         if let known = references[key] { return known }
-        var chunks: [[UInt8]] = []
+        var hasher = DigestBuilder()
         var size: UInt64 = 0
+        var chunk = [UInt8](repeating: 0, count: 1 << 20)
         while size < length {
-            let wanted = Int(min(length - size, 1 << 20))
-            let position = Int(offset + size)
-            var failed = false
-            let chunk = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
-                // Safe: pread writes at most `wanted` bytes, `count` says how many.
-                let result = retryingInterrupted {
-                    pread(descriptor, buffer.baseAddress, wanted, position)
-                }
-                failed = result < 0
-                count = max(0, result)
+            let wanted = Int(min(length - size, UInt64(chunk.count)))
+            // Safe: pread writes at most `wanted` bytes to our own array.
+            let count = retryingInterrupted {
+                pread(handle.descriptor.number, &chunk, wanted, Int(offset + size))
             }
-            if failed { return nil }
-            if chunk.isEmpty { break }
-            size += UInt64(chunk.count)
-            chunks.append(chunk)
+            if count < 0 { return nil }
+            if count == 0 { break }
+            hasher.add(chunk[..<count])
+            size += UInt64(count)
         }
-        let reference = FileReference(digest: Digest(of: chunks), length: size)
+        guard Self.lastChange(of: handle.descriptor) == changed else { return nil }
+        let reference = FileReference(digest: hasher.finish(), length: size)
         references[key] = reference
         return reference
+    }
+
+    private static let largestReference: UInt64 = 1 << 30
+    /// Files are dated by the kernel's coarse clock, which moves on with each tick: 10 ms at most.
+    private static let clockStep: UInt64 = 10_000_000
+
+    /// When the file was last changed (ctime: utimensat(2) cannot set it back), in ns since 1970.
+    private static func lastChange(of descriptor: borrowing OwnedDescriptor) -> UInt64? {
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0, status.st_ctim.tv_sec >= 0 else { return nil }
+        return UInt64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ UInt64(status.st_ctim.tv_nsec)
+    }
+
+    /// A regular file, and none of a file system in user space: its server may be the target, and
+    /// never answer.
+    static func isReadable(_ descriptor: borrowing OwnedDescriptor) -> Bool {
+        var status = stat()
+        let fuse: Int64 = 0x6573_5546  // FUSE_SUPER_MAGIC, linux/magic.h
+        return fstat(descriptor.number, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && husk_file_system_type(descriptor.number) != fuse
     }
 
     private struct ReferenceKey: Hashable {
         var file: FileIdentity
         var offset: UInt64
         var length: UInt64
-        /// Its times of modification and of change.
-        var changed: [Int]
+        var changed: UInt64
     }
 
     private var references: [ReferenceKey: FileReference] = [:]
@@ -88,7 +102,7 @@ final class BackingFileReader {
         guard number >= 0 else { return nil }
         let descriptor = OwnedDescriptor(number)
         var status = stat()
-        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+        guard Self.isReadable(descriptor), fstat(number, &status) == 0,
             UInt64(status.st_ino) == file.inode,
             Self.device(status.st_dev) == (file.deviceMajor, file.deviceMinor)
         else { return nil }

@@ -5,19 +5,23 @@ internal import HuskModel
 
 /// Another process's memory, read from outside while that process runs (or is held by a probe).
 ///
-/// Tried in this order: process_vm_readv(2), /proc/PID/mem (which passes over protection:
-/// FOLL_FORCE), the file behind the mapping.
+/// Two things must not happen. Bytes of another process must not be taken for the target's, when
+/// its number has been given away or it has executed another program meanwhile: who calls checks
+/// that before and after (``EventBuilder``). And Husk must not wait for the target: a page that is
+/// not resident may be one that a userfaultfd of the target's serves, or never will. So only pages
+/// that are there are read from the process; others from the file behind them.
 struct OutsideMemory {
     let pid: Int32
     /// Opened when first needed: most processes are never read from outside.
     private var memory: FileHandle?
     private var pagemap: FileHandle?
+    private var mapped: (range: Range<Address>, file: FileHandle)?
 
     /// A descriptor that is closed with its last owner; a class, because it is optional.
     private final class FileHandle {
         let descriptor: OwnedDescriptor
         init?(_ path: String) {
-            let number = open(path, O_RDONLY | O_CLOEXEC)
+            let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             guard number >= 0 else { return nil }
             descriptor = OwnedDescriptor(number)
         }
@@ -33,7 +37,7 @@ struct OutsideMemory {
         self.pid = pid
     }
 
-    /// The whole page at `address`. Faults it in on the process's behalf.
+    /// The whole page at `address`, which must be resident: process_vm_readv(2).
     func readPage(at address: UInt64) -> Result<[UInt8], Errno> {
         var failure: Int32 = 0
         let size = Self.pageSize
@@ -47,17 +51,41 @@ struct OutsideMemory {
         return bytes.isEmpty ? .failure(Errno(rawValue: failure)) : .success(bytes)
     }
 
-    /// The same through /proc/PID/mem.
+    /// The same through /proc/PID/mem, which passes over protection (FOLL_FORCE).
     mutating func readProtectedPage(at address: UInt64) -> Result<[UInt8], Errno> {
         if memory == nil { memory = FileHandle("/proc/\(pid)/mem") }
         guard let memory else { return .failure(Errno(rawValue: errno)) }
         guard let offset = Int(exactly: address) else { return .failure(Errno(rawValue: EFAULT)) }
+        return Self.readPage(of: memory, at: offset)
+    }
+
+    /// A page from the file behind a mapping, through /proc/PID/map_files: also of files that
+    /// have no name any more, or one in another mount namespace.
+    ///
+    /// - Parameter range: the mapping as the kernel has it; of another one there is no such file.
+    mutating func readMappedFile(_ range: Range<Address>, at offset: UInt64) -> [UInt8]? {
+        if mapped?.range != range {
+            let name = "\(range.lowerBound.hexadecimal)-\(range.upperBound.hexadecimal)"
+            mapped = FileHandle("/proc/\(pid)/map_files/\(name)").map { (range, $0) }
+        }
+        guard let file = mapped?.file, let offset = Int(exactly: offset),
+            BackingFileReader.isReadable(file.descriptor)
+        else { return nil }
         var page = [UInt8](repeating: 0, count: Self.pageSize)
         // Safe: pread writes at most one page to our own array.
         let count = retryingInterrupted {
-            pread(memory.descriptor.number, &page, Self.pageSize, offset)
+            pread(file.descriptor.number, &page, Self.pageSize, offset)
         }
-        return count == Self.pageSize
+        return count > 0 ? page : nil
+    }
+
+    private static func readPage(of file: FileHandle, at offset: Int) -> Result<[UInt8], Errno> {
+        var page = [UInt8](repeating: 0, count: pageSize)
+        // Safe: pread writes at most one page to our own array.
+        let count = retryingInterrupted {
+            pread(file.descriptor.number, &page, pageSize, offset)
+        }
+        return count == pageSize
             ? .success(page) : .failure(Errno(rawValue: count < 0 ? Int32(-count) : EFAULT))
     }
 
@@ -70,7 +98,7 @@ struct OutsideMemory {
         let last = range.upperBound.rawValue / pageSize
         var page = range.lowerBound.rawValue / pageSize
         var found: [UInt64] = []
-        var entries = [UInt64](repeating: 0, count: 8192)
+        var entries = [UInt64](repeating: 0, count: Int(min(8192, max(1, last - min(page, last)))))
         while page < last {
             let wanted = Int(min(UInt64(entries.count), last - page))
             // Safe: at most `wanted` entries of eight bytes into our own array.
@@ -88,7 +116,8 @@ struct OutsideMemory {
 
     /// Whether a page exists; nil if that cannot be told.
     mutating func isPopulated(_ address: UInt64) -> Bool? {
-        populatedPages(in: Address(address)..<Address(address &+ UInt64(Self.pageSize)))
+        guard address <= .max - UInt64(Self.pageSize) else { return nil }
+        return populatedPages(in: Address(address)..<Address(address + UInt64(Self.pageSize)))
             .map { !$0.isEmpty }
     }
 }

@@ -13,11 +13,11 @@ struct PerfMap {
     private let starts: [UInt64]
     private let ends: [UInt64]
 
-    /// - Parameter innerPID: the process's number in its own PID namespace, which is what it
-    ///   names the file by.
-    init?(of pid: Int32, innerPID: Int32) {
-        // Through the process's own root, because it may live in a container.
-        let paths = ["/proc/\(pid)/root/tmp/perf-\(innerPID).map", "/tmp/perf-\(innerPID).map"]
+    /// - Parameter isAlive: the process is still there, so that the file can be looked for in its
+    ///   own root too: it may live in a container.
+    init?(of pid: Int32, isAlive: Bool) {
+        let roots = isAlive ? ["/proc/\(pid)/root", ""] : [""]
+        let paths = roots.map { $0 + "/tmp/perf-\(pid).map" }
         guard let text = paths.lazy.compactMap({ Self.read($0) }).first else { return nil }
         let ranges: [Range<UInt64>] = text.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 2)

@@ -33,11 +33,16 @@ extension EventBuilder {
 
     /// Under a protection key. Nil: the page does not exist, it has nothing to say.
     private mutating func readProtected(_ address: UInt64, _ id: Transition.ID) -> Page.Body? {
+        guard let transition = open[id]?.transition else {
+            return .unreadable(.protected, errno: 0)
+        }
         if open[id]?.memory.isPopulated(address) == false { return nil }
-        switch open[id]?.memory.readProtectedPage(at: address) {
-        case .success(let content): return .content(PageContent(content), reader: .procMem)
-        case .failure(let failure): return .unreadable(.protected, errno: failure.rawValue)
-        case nil: return .unreadable(.protected, errno: 0)
+        return whileSame(transition) { builder in
+            switch builder.open[id]?.memory.readProtectedPage(at: address) {
+            case .success(let content): .content(PageContent(content), reader: .procMem)
+            case .failure(let failure): .unreadable(.protected, errno: failure.rawValue)
+            case nil: .unreadable(.protected, errno: 0)
+            }
         }
     }
 
@@ -51,18 +56,60 @@ extension EventBuilder {
             if open[id]?.memory.isPopulated(address) == false { return nil }
         default: break
         }
-        switch open[id]?.memory.readPage(at: address) {
-        case .success(let content):
+        return readFromOutside(address, transition)
+    }
+
+    // MARK: One page
+
+    /// Runs `read` and takes its bytes only if the process has had the same memory all the time
+    /// since the transition: its number may be another's, or it has executed another program.
+    private mutating func whileSame(
+        _ transition: Transition, _ read: (inout EventBuilder) -> Page.Body
+    ) -> Page.Body {
+        let pid = transition.task.pid
+        guard let since = memorySince(pid), since <= transition.time.monotonic else {
+            return .unreadable(.processEnded, errno: 0)
+        }
+        let body = read(&self)
+        return memorySince(pid) == since ? body : .unreadable(.processEnded, errno: 0)
+    }
+
+    /// A page that is there is read from the process; one that is not, from its file. Asking the
+    /// process for it might wait for as long as the target likes.
+    private mutating func readFromOutside(
+        _ address: UInt64, _ transition: Transition
+    ) -> Page.Body {
+        let id = transition.id
+        let body = whileSame(transition) { builder in
+            let isThere = builder.open[id]?.memory.isPopulated(address)
+            if isThere == true || transition.backing == .special {
+                return builder.readResident(address, id)
+            }
+            let range = transition.start..<transition.end
+            if let start = transition.backing.fileOffset,
+                let page = builder.open[id]?.memory.readMappedFile(
+                    range, at: start &+ (address &- transition.start.rawValue))
+            {
+                return .content(PageContent(page), reader: .backingFile)
+            }
+            return .unreadable(isThere == nil ? .fault : .notResident, errno: 0)
+        }
+        if case .content = body { return body }
+        return readFromFile(address, transition) ?? body
+    }
+
+    private mutating func readResident(_ address: UInt64, _ id: Transition.ID) -> Page.Body {
+        if case .success(let content)? = open[id]?.memory.readPage(at: address) {
             return .content(PageContent(content), reader: .processVMRead)
-        case .failure(let failure):
-            return readFromFile(address, transition)
-                ?? .unreadable(.notResident, errno: failure.rawValue)
-        case nil:
-            return .unreadable(.notResident, errno: 0)
+        }
+        switch open[id]?.memory.readProtectedPage(at: address) {
+        case .success(let content): return .content(PageContent(content), reader: .procMem)
+        case .failure(let failure): return .unreadable(.fault, errno: failure.rawValue)
+        case nil: return .unreadable(.fault, errno: 0)
         }
     }
 
-    /// The last resort, for a process that has ended meanwhile.
+    /// From the file under its name: the last resort, for a process that has ended meanwhile.
     private func readFromFile(_ address: UInt64, _ transition: Transition) -> Page.Body? {
         guard !mayBeSwapped, case .file(let file, let start) = transition.backing,
             let page = files.readPage(
@@ -80,11 +127,14 @@ extension EventBuilder {
         var transition = transition
         if case .file(let file, let offset) = transition.backing {
             transition.reference = files.reference(
-                to: file, at: offset, length: transition.length)
+                to: file, at: offset, length: transition.length, mappedAt: transition.time)
         }
         transition.hasPages = transition.reference == nil
         tell(transition)
-        if transition.hasPages { capturePages(of: transition) }
+        guard transition.hasPages else { return }
+        // What was mapped may have been written to before it could be read.
+        tellBlindSpot(transition, .writerRanOn)
+        capturePages(of: transition)
     }
 
     // MARK: Writes
@@ -92,6 +142,13 @@ extension EventBuilder {
     /// A call has written to code. The regions that show the bytes are captured anew; the writer
     /// is held meanwhile if it is a target and the kernel can.
     mutating func take(_ record: husk_write) {
+        if record.call == HUSK_CALL_ASYNCHRONOUS.rawValue {
+            tellBlindSpot(
+                BlindSpot(
+                    task: TaskIdentity(record.header), time: clock.timestamp(record.header.time_ns),
+                    start: 0, length: 1 << 47, reason: .asynchronousWrites))
+            return
+        }
         let writer = Writer(
             task: TaskIdentity(record.header), threadName: targetText(record.comm))
         let (sum, overflow) = record.start.addingReportingOverflow(record.length)
@@ -241,21 +298,5 @@ extension EventBuilder {
                     time: clock.now(), captured: capture.captured, untouched: capture.untouched,
                     unreadable: capture.unreadable, lost: 0, stalledNanoseconds: 0)))
         return false
-    }
-
-    private mutating func readFromOutside(
-        _ address: UInt64, _ transition: Transition
-    ) -> Page.Body {
-        let id = transition.id
-        if case .success(let content)? = open[id]?.memory.readPage(at: address) {
-            return .content(PageContent(content), reader: .processVMRead)
-        }
-        switch open[id]?.memory.readProtectedPage(at: address) {
-        case .success(let content): return .content(PageContent(content), reader: .procMem)
-        case .failure(let failure):
-            return readFromFile(address, transition)
-                ?? .unreadable(.fault, errno: failure.rawValue)
-        case nil: return .unreadable(.fault, errno: 0)
-        }
     }
 }

@@ -25,6 +25,8 @@ extension EventBuilder {
         private static let codeLimit = 1 << 16
         private var blindSpots: [Int32: Set<BlindKey>] = [:]
         private var views: [Int32: Set<ViewKey>] = [:]
+        /// Of a process's pairs of views; a target can make as many as it likes.
+        private static let viewLimit = 1024
 
         /// True the first time.
         mutating func isNew(_ spot: BlindSpot) -> Bool {
@@ -34,7 +36,8 @@ extension EventBuilder {
         }
 
         mutating func isNew(_ view: SharedView) -> Bool {
-            views[view.executable.pid, default: []].insert(
+            if views[view.executable.pid]?.count ?? 0 >= Self.viewLimit { return false }
+            return views[view.executable.pid, default: []].insert(
                 ViewKey(
                     start: view.executable.start, otherPID: view.writable.pid,
                     otherStart: view.writable.start)
@@ -100,7 +103,9 @@ extension EventBuilder {
         let (end, overflow) = offset.addingReportingOverflow(transition.length)
         guard !overflow else { return }
         let own = RegionReference(transition)
-        for (pid, region) in timeline.views(of: Timeline.FileKey(file), offsets: offset..<end) {
+        // Enough to name the other faces; a target can make any number of them.
+        let views = timeline.views(of: Timeline.FileKey(file), offsets: offset..<end, limit: 64)
+        for (pid, region) in views {
             let other = RegionReference(pid: pid, region)
             if pid == own.pid, other.start >= own.start, other.start < own.end { continue }
             let otherWrites = region.isShared && region.protection.contains(.write)
@@ -128,7 +133,7 @@ extension EventBuilder {
         if told.isNew(view) { emit(.sharedView(view)) }
     }
 
-    private mutating func tellBlindSpot(_ transition: Transition, _ reason: BlindSpot.Reason) {
+    mutating func tellBlindSpot(_ transition: Transition, _ reason: BlindSpot.Reason) {
         tellBlindSpot(
             BlindSpot(
                 task: transition.task, time: transition.time, start: transition.start,
@@ -146,7 +151,7 @@ extension EventBuilder {
         let code = told.code[task.pid] ?? []
         guard !code.isEmpty else { return }
         let dump = timeline.executableRegions(of: task.pid).first { Self.isJITDump($0.backing) }
-        let map = PerfMap(of: task.pid, innerPID: task.pid)
+        let map = PerfMap(of: task.pid, isAlive: memorySince(task.pid) != nil)
         guard dump != nil || map != nil else { return }
         for range in code.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             let symbols = map?.symbolCount(in: range) ?? 0

@@ -11,6 +11,8 @@ internal import HuskProbes
 struct EventBuilder {
     let clock: WallClock
     let emit: (Event) -> Void
+    /// Since when a process has had its memory; nil: it has ended (``ProbeObject``).
+    let memorySince: (Int32) -> UInt64?
 
     struct OpenTransition {
         var transition: Transition
@@ -42,9 +44,12 @@ struct EventBuilder {
     /// A range without bytes becomes one event per page; beyond this many it becomes a loss.
     static let maximumExpandedPages: UInt64 = 1 << 20
 
-    init(emit: @escaping (Event) -> Void) {
+    init(
+        emit: @escaping (Event) -> Void, memorySince: @escaping (Int32) -> UInt64? = { _ in nil }
+    ) {
         self.clock = WallClock()
         self.emit = emit
+        self.memorySince = memorySince
     }
 
     /// Whether transitions are still waiting for their end.
@@ -116,6 +121,10 @@ struct EventBuilder {
             tellReferenced(transition)
         } else {
             tell(transition)
+        }
+        let isWritable = transition.effective.contains(.write)
+        if flags & UInt32(HUSK_TRANSITION_CHANGING) != 0, !isWritable, !isLook {
+            tellBlindSpot(transition, .writableElsewhere)
         }
     }
 
@@ -232,14 +241,15 @@ struct EventBuilder {
         let child = Int32(bitPattern: record.child_pid)
         let hostChild = Int32(bitPattern: record.child_host_pid)
         forget(child)
-        timeline.fork(parent: parent.pid, child: child)
+        let sharesMemory = record.clone_flags & Self.cloneVM != 0
+        timeline.fork(parent: parent.pid, child: child, sharing: sharesMemory)
         processes[child] = TaskIdentity(
             pid: child, tid: child, hostPID: hostChild, hostTID: hostChild)
         emit(
             .processStart(
                 ProcessStart(
                     parent: parent, time: clock.timestamp(record.header.time_ns), child: child,
-                    hostChild: hostChild, sharesMemory: record.clone_flags & Self.cloneVM != 0)))
+                    hostChild: hostChild, sharesMemory: sharesMemory)))
     }
 
     private mutating func take(_ record: husk_process_exec) {

@@ -33,6 +33,8 @@ extension SystemCall {
         case HUSK_CALL_SPLICE: self = .splice
         case HUSK_CALL_PTRACE: self = .ptrace
         case HUSK_CALL_PROCESS_VM_WRITEV: self = .processVMWritev
+        case HUSK_CALL_USERFAULTFD: self = .userfaultfd
+        case HUSK_CALL_ARCH_PRCTL: self = .archPrctl
         default: return nil
         }
     }

@@ -85,7 +85,8 @@ final class RingThread: @unchecked Sendable {
     }
 
     private func run() {
-        let context = Context(EventBuilder(emit: sink))
+        let probes = probes
+        let context = Context(EventBuilder(emit: sink) { probes.memorySince($0) })
         // Unsafe: libbpf passes the pointer back to the callback, only from
         // ring_buffer__consume below, while `context` is alive (withExtendedLifetime).
         let ring = ring_buffer__new(

@@ -109,17 +109,24 @@ static long tree_step(__u32 index, struct thread **context)
 	return !is_root_node(found->entry);
 }
 
+enum finding {
+	FOUND_NONE = 0,
+	FOUND = 1,
+	FOUND_NOT_YET = 2, /* so many regions have been passed over: go on from found.address */
+};
+
 /*
  * Finds the first region that ends behind `address` and has all `wanted` bits in its flags:
- * thread->found. 0: there is none.
+ * thread->found. Returns an enum finding.
  */
 GLOBAL int find_next_region(__u64 address, __u64 wanted)
 {
 	struct thread *thread = this_thread(), *context = thread;
 	struct found *found;
+	long steps;
 
 	if (!thread)
-		return 0;
+		return FOUND_NONE;
 	found = &thread->found;
 	found->address = address;
 	found->wanted = wanted;
@@ -127,9 +134,11 @@ GLOBAL int find_next_region(__u64 address, __u64 wanted)
 	found->start = NO_ADDRESS;
 	found->entry = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, mm_mt.ma_root);
 	if (!is_root_node(found->entry))
-		return found->entry && take_entry(found, found->entry);
-	bpf_loop(MAX_TREE_STEPS, tree_step, &context, 0);
-	return found->start != NO_ADDRESS;
+		return found->entry && take_entry(found, found->entry) ? FOUND : FOUND_NONE;
+	steps = bpf_loop(MAX_TREE_STEPS, tree_step, &context, 0);
+	if (found->start != NO_ADDRESS)
+		return FOUND;
+	return steps >= MAX_TREE_STEPS ? FOUND_NOT_YET : FOUND_NONE;
 }
 
 #endif /* HUSK_ADDRESS_SPACE_H */

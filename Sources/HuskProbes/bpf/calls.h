@@ -12,6 +12,8 @@
 #define X32_SYSCALL_BIT 0x40000000L /* arch/x86/include/uapi/asm/unistd.h */
 #define IPC_SHMAT 21
 #define IPC_SHMDT 22
+#define ARCH_MAP_VDSO_X32 0x2001 /* arch/x86/include/uapi/asm/prctl.h */
+#define ARCH_MAP_VDSO_64 0x2003
 
 static __always_inline __u32 current_abi(long number)
 {
@@ -35,17 +37,18 @@ static __always_inline bool may_matter(long number)
 	number &= ~X32_SYSCALL_BIT;
 	switch (number >> 6) {
 	case 0:
-		known = N(1) | N(4) | N(9) | N(10) | N(11) | N(12) | N(18) | N(20) | N(25) | N(26) |
-			N(28) | N(30) | N(40) | N(45) | N(59);
+		known = N(1) | N(4) | N(9) | N(10) | N(11) | N(12) | N(16) | N(18) | N(20) | N(25) | N(26) |
+			N(28) | N(30) | N(40) | N(45) | N(54) | N(59);
 		break;
 	case 1:
 		known = N(67) | N(77) | N(90) | N(91) | N(93) | N(101) | N(117) | N(125);
 		break;
 	case 2:
-		known = N(146) | N(163) | N(181) | N(187);
+		known = N(146) | N(158) | N(163) | N(181) | N(187);
 		break;
 	case 3:
-		known = N(192) | N(194) | N(216) | N(219) | N(231) | N(239) | N(252);
+		known = N(192) | N(194) | N(206) | N(216) | N(219) | N(231) | N(239) | N(245) |
+			N(252);
 		break;
 	case 4:
 		known = N(257) | N(275) | N(285) | N(296) | N(311) | N(313);
@@ -55,10 +58,10 @@ static __always_inline bool may_matter(long number)
 			N(377) | N(379) | N(380);
 		break;
 	case 6:
-		known = N(397) | N(398);
+		known = N(384) | N(397) | N(398) | N(425);
 		break;
 	case 8:
-		known = N(516) | N(520) | N(521) | N(535) | N(540) | N(545) | N(547);
+		known = N(514) | N(516) | N(520) | N(521) | N(535) | N(540) | N(543) | N(545) | N(547);
 		break;
 	default:
 		return false;
@@ -89,9 +92,15 @@ static __always_inline __u32 call_of_64(long number)
 	case 520:
 	case 545: return HUSK_CALL_EXECVE;
 	case 67: return HUSK_CALL_SHMDT;
+	case 16:
+	case 514: return HUSK_CALL_USERFAULTFD;
+	case 158: return HUSK_CALL_ARCH_PRCTL;
 	case 77: return HUSK_CALL_FTRUNCATE;
 	case 101:
 	case 521: return HUSK_CALL_PTRACE;
+	case 206:
+	case 425:
+	case 543: return HUSK_CALL_ASYNCHRONOUS;
 	case 216: return HUSK_CALL_REMAP_FILE_PAGES;
 	case 231: return HUSK_CALL_EXIT;
 	case 275: return HUSK_CALL_SPLICE;
@@ -117,6 +126,8 @@ static __always_inline __u32 call_of_32(long number)
 	case 358: return HUSK_CALL_EXECVE;
 	case 26: return HUSK_CALL_PTRACE;
 	case 45: return HUSK_CALL_BRK;
+	case 54: return HUSK_CALL_USERFAULTFD;
+	case 384: return HUSK_CALL_ARCH_PRCTL;
 	case 90: return HUSK_CALL_OLD_MMAP;
 	case 91: return HUSK_CALL_MUNMAP;
 	case 93:
@@ -128,6 +139,8 @@ static __always_inline __u32 call_of_32(long number)
 	case 181: return HUSK_CALL_PWRITE64;
 	case 187:
 	case 239: return HUSK_CALL_SENDFILE;
+	case 245:
+	case 425: return HUSK_CALL_ASYNCHRONOUS;
 	case 192: return HUSK_CALL_MMAP;
 	case 219: return HUSK_CALL_MADVISE;
 	case 252: return HUSK_CALL_EXIT;
@@ -158,7 +171,7 @@ static __always_inline bool is_exec_number(long number)
 
 static __always_inline bool is_write_call(__u32 call)
 {
-	return call >= HUSK_CALL_WRITE && call <= HUSK_CALL_PROCESS_VM_WRITEV;
+	return call >= HUSK_CALL_WRITE && call <= HUSK_CALL_ASYNCHRONOUS;
 }
 
 /* `index` is a constant. A 32-bit caller's registers are 32 bits wide. */
@@ -228,8 +241,6 @@ static __always_inline void decode_mmap(struct thread *thread, __u64 address, __
 static __always_inline bool decode_call(struct thread *thread, const struct pt_regs *regs,
 					__u32 abi, __u32 call)
 {
-	__u32 old[6] = {};
-
 	thread->call = call;
 	thread->abi = abi;
 	thread->address = call_argument(regs, abi, 0);
@@ -241,12 +252,20 @@ static __always_inline bool decode_call(struct thread *thread, const struct pt_r
 	thread->says_protection = 0;
 	thread->whole_region = 0;
 	thread->asks_for_view = 0;
+	thread->is_unknown = 0;
 	thread->grows_down = 0;
 	switch (call) {
 	case HUSK_CALL_OLD_MMAP:
-		if (bpf_probe_read_user(old, sizeof(old), (void *)thread->address))
+		/* Its arguments are in memory, which may not be resident, or be another thing when
+		 * the kernel reads it: the result tells. */
+		thread->call = HUSK_CALL_MMAP;
+		thread->is_unknown = 1;
+		break;
+	case HUSK_CALL_ARCH_PRCTL:
+		if (thread->address < ARCH_MAP_VDSO_X32 || thread->address > ARCH_MAP_VDSO_64)
 			return false;
-		decode_mmap(thread, old[0], old[1], old[2], old[3]);
+		thread->address = call_argument(regs, abi, 1);
+		thread->is_unknown = 1;
 		break;
 	case HUSK_CALL_MMAP:
 		decode_mmap(thread, thread->address, call_argument(regs, abi, 1),

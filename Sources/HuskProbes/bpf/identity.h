@@ -46,6 +46,21 @@ static __always_inline __u32 current_tid(void)
 	return number_in_tracer_namespace((__u64)BPF_CORE_READ(task, thread_pid));
 }
 
+/* Does the caller count processes as Husk does? */
+static __always_inline bool shares_tracer_namespace(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct pid *own = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(own, level);
+	struct upid *upid;
+
+	if (!config.pid_namespace)
+		return level == 0;
+	upid = (void *)own + bpf_core_field_offset(struct pid, numbers) +
+	       (level & (MAX_PID_NS_LEVEL - 1)) * bpf_core_type_size(struct upid);
+	return BPF_CORE_READ(upid, ns, ns.inum) == config.pid_namespace;
+}
+
 /* The key of `threads`: the thread itself. Its ID would change when it executes a program
  * and is not the process's first (de_thread() in fs/exec.c). */
 static __always_inline __u64 thread_key(void)
@@ -59,6 +74,68 @@ static __always_inline struct thread *this_thread(void)
 	__u64 key = thread_key();
 
 	return bpf_map_lookup_elem(&threads, &key);
+}
+
+/* The same, made if need be; null: no memory for it. */
+static __always_inline struct thread *thread_state(void)
+{
+	__u64 key = thread_key();
+	struct thread *thread = bpf_map_lookup_elem(&threads, &key);
+
+	if (thread)
+		return thread;
+	bpf_map_update_elem(&threads, &key, zero_thread, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &key);
+}
+
+static __always_inline __u64 memory_key(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return (__u64)BPF_CORE_READ(task, mm);
+}
+
+/* From here on, until the walk has ended, others of the address space must not throw away what
+ * has become executable without a look. */
+static __always_inline void begin_copying(struct thread *thread)
+{
+	__u64 key = memory_key();
+	__s64 *count, zero = 0;
+
+	if (thread->counted)
+		return;
+	count = bpf_map_lookup_elem(&copying, &key);
+	if (!count) {
+		bpf_map_update_elem(&copying, &key, &zero, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&copying, &key);
+	}
+	if (!count)
+		return;
+	__sync_fetch_and_add(count, 1);
+	thread->counted = 1;
+	thread->copying_key = key;
+}
+
+static __always_inline void end_copying(struct thread *thread)
+{
+	__u64 key = thread->copying_key;
+	__s64 *count;
+
+	if (!thread->counted)
+		return;
+	thread->counted = 0;
+	count = bpf_map_lookup_elem(&copying, &key);
+	if (count)
+		__sync_fetch_and_add(count, -1);
+}
+
+/* Is another thread of this address space making something executable at this moment? */
+static __always_inline bool others_are_copying(const struct thread *thread)
+{
+	__u64 key = memory_key();
+	__s64 *count = bpf_map_lookup_elem(&copying, &key);
+
+	return count && *count > thread->counted;
 }
 
 static __always_inline bool current_is_target(void)

@@ -28,7 +28,13 @@
 #define CLONE_THREAD 0x00010000UL
 #define PTRACE_POKETEXT 4
 #define PTRACE_POKEDATA 5
+#define SHM_REMAP 040000
+#define O_APPEND 02000
+#define RWF_APPEND 0x10
+#define MAP_HUGETLB 0x40000
 #define PROC_SUPER_MAGIC 0x9fa0
+#define TMPFS_MAGIC 0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
 #define SIGNAL_GROUP_EXIT 0x00000004U
 
@@ -111,6 +117,7 @@ struct file {
 	struct inode *f_inode;
 	struct address_space *f_mapping;
 	void *private_data;
+	unsigned int f_flags;
 	long long f_pos;
 };
 
@@ -137,7 +144,11 @@ struct mount {
 
 struct anon_vma;
 struct vm_operations_struct;
-struct userfaultfd_ctx;
+
+/* fs/userfaultfd.c: a userfaultfd's file has it as its private_data. */
+struct userfaultfd_ctx {
+	struct mm_struct *mm;
+};
 
 struct vm_userfaultfd_ctx {
 	struct userfaultfd_ctx *ctx;
@@ -230,24 +241,6 @@ extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct b
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work,
 					 void *map__map,
 					 bpf_task_work_callback_t callback) __ksym __weak;
-#endif
-
-/*
- * A program that is preempted is not run for another task that hits its hook on the same CPU
- * meanwhile. From 7.0 on programs on tracepoints can be preempted; before, their callers keep
- * preemption off.
- */
-#ifdef HUSK_PREEMPTIBLE
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-#else
-static inline __attribute__((always_inline)) void bpf_preempt_disable(void)
-{
-}
-
-static inline __attribute__((always_inline)) void bpf_preempt_enable(void)
-{
-}
 #endif
 
 #endif /* HUSK_KERNEL_TYPES_H */

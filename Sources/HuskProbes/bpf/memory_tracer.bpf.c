@@ -31,6 +31,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define VDSO_SPAN 0x20000
 #define WHOLE_END (~(__u64)(HUSK_PAGE_SIZE - 1))
 
 static __always_inline bool is_error(long result)
@@ -38,26 +39,7 @@ static __always_inline bool is_error(long result)
 	return (unsigned long)result >= (unsigned long)-4095L;
 }
 
-/* Runs the statement without being preempted: see kernel_types.h. */
-#define UNDISTURBED(statement)                                                                 \
-	do {                                                                                    \
-		bpf_preempt_disable();                                                          \
-		statement;                                                                      \
-		bpf_preempt_enable();                                                           \
-	} while (0)
-
 /* ---- entry ------------------------------------------------------------------------------ */
-
-static __always_inline struct thread *thread_state(void)
-{
-	__u64 key = thread_key();
-	struct thread *thread = bpf_map_lookup_elem(&threads, &key);
-
-	if (thread)
-		return thread;
-	bpf_map_update_elem(&threads, &key, zero_thread, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&threads, &key);
-}
 
 static __always_inline bool reads_imply_execution(void)
 {
@@ -108,7 +90,12 @@ static __always_inline bool before_call(struct thread *thread)
 		if (!(thread->call_flags & MAP_FIXED))
 			return true;
 		break;
+	case HUSK_CALL_ARCH_PRCTL:
+		return true;
 	case HUSK_CALL_SHMAT:
+		/* How much it takes away is the segment's size, which is not known here. */
+		if (thread->call_flags & SHM_REMAP)
+			look(thread, start, WHOLE_END);
 		return true;
 	case HUSK_CALL_SHMDT:
 		length = 1; /* the end is that of the region */
@@ -145,7 +132,9 @@ static __always_inline bool before_call(struct thread *thread)
 	} else if (thread->call == HUSK_CALL_REMAP_FILE_PAGES) {
 		thread->asks = thread->prior_executable;
 	}
-	if (thread->prior_changing) {
+	/* What another thread has just made executable may be run and gone before it is copied. */
+	thread->looks_at_all = thread->prior_executable && others_are_copying(thread);
+	if (thread->prior_changing || thread->looks_at_all) {
 		set_range(thread, start, length);
 		if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
 			thread->end = thread->prior[0].end;
@@ -155,7 +144,8 @@ static __always_inline bool before_call(struct thread *thread)
 			look(thread, thread->next, thread->end);
 		}
 	}
-	return thread->call != HUSK_CALL_MADVISE;
+	thread->looks_at_all = 0;
+	return thread->call != HUSK_CALL_MADVISE || thread->prior_executable;
 }
 
 static __always_inline void syscall_enter(struct pt_regs *regs, long number)
@@ -167,20 +157,33 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 		return;
 	abi = current_abi(number);
 	call = call_of(abi, number);
-	/* Of calls that write, all is known at their exit. */
-	if (!call || is_write_call(call) || !current_is_target())
+	if (!call || !current_is_target())
 		return;
+	if (is_write_call(call)) {
+		/* All is known at the exit, unless the descriptor is closed meanwhile. */
+		note_written_file(regs, abi, call);
+		return;
+	}
 	thread = thread_state();
 	if (!thread) {
 		send_loss(call_argument(regs, abi, 0), call_argument(regs, abi, 1),
 			  HUSK_CAUSE_NO_STATE);
 		return;
 	}
-	if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
+	if (thread->phase == PHASE_EXECUTED)
+		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_RESULT);
+	else if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
 		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
-	if (begin_call(thread, regs, abi, call) && before_call(thread))
+	end_copying(thread);
+	if (!begin_call(thread, regs, abi, call))
+		return;
+	if (thread->asks || thread->is_unknown)
+		begin_copying(thread);
+	if (before_call(thread))
 		thread->phase = PHASE_IN_CALL;
+	if (thread->asks)
+		begin_copying(thread);
 }
 
 /* The registers with which the thread has entered the kernel. */
@@ -192,7 +195,7 @@ static __always_inline struct pt_regs *user_registers(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 {
-	UNDISTURBED(syscall_enter(regs, number));
+	syscall_enter(regs, number);
 	return 0;
 }
 
@@ -205,7 +208,7 @@ int on_function_enter(struct pt_regs *context)
 {
 	struct pt_regs *regs = user_registers();
 
-	UNDISTURBED(syscall_enter(regs, regs->orig_ax));
+	syscall_enter(regs, regs->orig_ax);
 	return 0;
 }
 
@@ -225,13 +228,15 @@ static __always_inline void tell_attempt(struct thread *thread)
 static __always_inline void tell_changes(struct thread *thread, const bool may_defer)
 {
 	bool matters = thread->asks || thread->prior_executable || thread->prior_view ||
-		       thread->asks_for_view || (thread->prior_incomplete && is_mprotect(thread));
+		       thread->asks_for_view || thread->is_unknown ||
+		       (thread->prior_incomplete && is_mprotect(thread));
 
 	if (!matters)
 		return;
 	thread->phase = PHASE_WALKING;
 	/* Only pages to copy make it worth the trouble. */
-	if (may_defer && thread->asks && walk_deferred(thread))
+	if (may_defer && (thread->asks || thread->is_unknown || thread->mode != MODE_CHANGE) &&
+	    walk_deferred(thread))
 		return;
 	walk_at_once();
 }
@@ -244,9 +249,9 @@ static __always_inline bool after_mprotect(struct thread *thread, long result)
 	if (result)
 		tell_attempt(thread);
 	/* mprotect goes region by region: what lies before a hole (ENOMEM) or before a region
-	 * that may not be changed (EACCES) has been changed when it fails. */
+	 * that may not be changed (EACCES; EPERM if it is sealed) has been changed when it fails. */
 	thread->changes_only = result != 0;
-	if (result && result != -ENOMEM && result != -EACCES)
+	if (is_error(result) && !thread->prior_count && !thread->prior_incomplete)
 		return false;
 	set_range(thread, thread->address, thread->length);
 	if (thread->low && thread->low < thread->next)
@@ -258,8 +263,14 @@ static __always_inline bool after_mremap(struct thread *thread, long result)
 {
 	__u64 gone = thread->length;
 
-	if (is_error(result))
-		return false;
+	if (is_error(result)) {
+		/* Of several regions (Linux 6.17) the first ones may have been moved. */
+		if (!(thread->call_flags & MREMAP_FIXED) || !thread->prior_executable)
+			return false;
+		thread->mode = MODE_WRITTEN;
+		set_range(thread, thread->new_address, thread->new_length);
+		return true;
+	}
 	/* An old length of 0 makes a second view of shared memory and leaves the first. */
 	if (gone && !(thread->call_flags & MREMAP_DONTUNMAP)) {
 		set_range(thread, thread->address, gone);
@@ -314,6 +325,19 @@ static __always_inline void after_unmapping(struct thread *thread, long result)
 	tell_gone();
 }
 
+/* Was a region before the call both executable and of a file? */
+static __always_inline bool has_executable_file(const struct thread *thread)
+{
+	for (__u32 i = 0; i < MAX_PRIOR; i++) {
+		if (i >= thread->prior_count)
+			break;
+		if (thread->prior[i].backing == HUSK_BACKING_FILE &&
+		    (thread->prior[i].protection & HUSK_PROTECTION_EXECUTE))
+			return true;
+	}
+	return thread->prior_incomplete;
+}
+
 static __always_inline void after_call(struct thread *thread, long result, const bool may_defer)
 {
 	bool has_range = false;
@@ -325,9 +349,22 @@ static __always_inline void after_call(struct thread *thread, long result, const
 	case HUSK_CALL_MMAP:
 		has_range = !is_error(result);
 		if (has_range)
-			set_range(thread, result, thread->length);
+			set_range(thread, result, thread->is_unknown ? 1 : thread->length);
 		else
 			tell_attempt(thread);
+		thread->whole_region = thread->is_unknown;
+		break;
+	case HUSK_CALL_ARCH_PRCTL:
+		/* ARCH_MAP_VDSO_* returns the image's size; the vdso lies behind its data pages. */
+		has_range = result > 0;
+		thread->mode = MODE_NEW;
+		set_range(thread, thread->address, VDSO_SPAN);
+		break;
+	case HUSK_CALL_MADVISE:
+		/* A private page that is given back shows its file's bytes again. */
+		has_range = !result && has_executable_file(thread);
+		thread->mode = MODE_WRITTEN;
+		set_range(thread, thread->address, thread->length);
 		break;
 	case HUSK_CALL_MPROTECT:
 	case HUSK_CALL_PKEY_MPROTECT:
@@ -362,7 +399,14 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 	struct thread *thread = 0;
 	__u32 how = call;
 
+	if (call == HUSK_CALL_ASYNCHRONOUS) {
+		if (!is_error(result) && current_is_target())
+			send_write(call, current_pid(), 0, 0, 0);
+		return;
+	}
 	if (returns_count ? result <= 0 : result != 0)
+		return;
+	if (call == HUSK_CALL_USERFAULTFD && !is_userfault_command(call_argument(regs, abi, 1)))
 		return;
 	if (current_is_target()) {
 		how |= WRITER_IS_TARGET;
@@ -404,12 +448,13 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	struct thread *thread;
 	__u32 abi, call;
 
-	if (!may_matter(number))
+	/* A tracer may take a call's number away (-1), execve's too. */
+	if (number >= 0 && !may_matter(number))
 		return;
 	abi = current_abi(number);
 	call = call_of(abi, number);
 	/* A call of execve may be left in another ABI than it was entered. */
-	if (!call && !is_exec_number(number))
+	if (!call && number >= 0 && !is_exec_number(number))
 		return;
 	if (is_write_call(call)) {
 		after_write(regs, abi, call, result, may_defer);
@@ -425,7 +470,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 		return;
 	}
 	if (!call || call == HUSK_CALL_EXECVE || call == HUSK_CALL_EXIT ||
-	    call == HUSK_CALL_MADVISE)
+	    (call == HUSK_CALL_MADVISE && !thread))
 		return;
 	if (!thread) {
 		/* It was inside the call when Husk came: what was there before is unknown. */
@@ -437,6 +482,8 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	}
 	if (thread->phase == PHASE_IN_CALL)
 		after_call(thread, result, may_defer);
+	if (thread->phase == PHASE_IDLE)
+		end_copying(thread);
 }
 
 /*
@@ -447,28 +494,28 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_exit, struct pt_regs *regs, long result)
 {
-	UNDISTURBED(syscall_exit(regs, result, false));
+	syscall_exit(regs, result, false);
 	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_exit_deferred, struct pt_regs *regs, long result)
 {
-	UNDISTURBED(syscall_exit(regs, result, true));
+	syscall_exit(regs, result, true);
 	return 0;
 }
 
 SEC("kretprobe.multi")
 int on_function_exit(struct pt_regs *context)
 {
-	UNDISTURBED(syscall_exit(user_registers(), context->ax, false));
+	syscall_exit(user_registers(), context->ax, false);
 	return 0;
 }
 
 SEC("kretprobe.multi")
 int on_function_exit_deferred(struct pt_regs *context)
 {
-	UNDISTURBED(syscall_exit(user_registers(), context->ax, true));
+	syscall_exit(user_registers(), context->ax, true);
 	return 0;
 }
 
@@ -477,7 +524,7 @@ int on_function_exit_deferred(struct pt_regs *context)
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
 {
-	UNDISTURBED(follow_child(task, clone_flags));
+	follow_child(task, clone_flags);
 	return 0;
 }
 
@@ -488,17 +535,19 @@ int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
 static __always_inline void program_executed(struct linux_binprm *program)
 {
 	struct pt_regs *regs = user_registers();
-	__u32 pid = current_pid(), *flags;
+	__u32 pid = current_pid();
+	struct target *target;
 	struct thread *thread;
 
-	flags = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
-	if (!flags || no_longer_borrows(pid, flags))
+	target = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
+	if (!target || no_longer_borrows(pid, target))
 		return;
 	thread = thread_state();
 	if (!thread) {
 		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
 		return;
 	}
+	target->since_ns = bpf_ktime_get_ns();
 	tell_exec(thread, program);
 	begin_walk(thread, MODE_NEW);
 	thread->call = HUSK_CALL_EXECVE;
@@ -521,7 +570,7 @@ static __always_inline void program_executed(struct linux_binprm *program)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
 {
-	UNDISTURBED(program_executed(program));
+	program_executed(program);
 	return 0;
 }
 
@@ -560,14 +609,20 @@ static __always_inline void thread_ended(void)
 	__u64 key = thread_key();
 	__u32 pid;
 
-	if (!current_is_target())
-		return;
-	if (config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
+	bool is_target = current_is_target();
+	struct thread *thread = this_thread();
+
+	/* Two last threads may end at once: what is a thread's own goes in any case. */
+	if (thread)
+		end_copying(thread);
+	if (is_target && config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
 	bpf_map_delete_elem(&threads, &key);
 	forget_callbacks();
-	if (task->signal->live.counter > 0)
+	if (!is_target || task->signal->live.counter > 0)
 		return;
+	key = memory_key();
+	bpf_map_delete_elem(&copying, &key);
 	pid = current_pid();
 	bpf_map_delete_elem(&targets, &pid); /* the number may be given to another process */
 	tell_end(task);
@@ -576,6 +631,6 @@ static __always_inline void thread_ended(void)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_thread_exit)
 {
-	UNDISTURBED(thread_ended());
+	thread_ended();
 	return 0;
 }

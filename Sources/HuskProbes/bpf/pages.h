@@ -135,6 +135,8 @@ static __noinline enum missing missing_page(struct thread *thread)
 	case ABSENT_ASK_CACHE:
 		return page_cache_has(region->mapping, index) ? MISSING_FAULT : MISSING_UNTOUCHED;
 	case ABSENT_USERFAULT:
+		if (!region->mapping) /* anonymous, perhaps swapped out */
+			return MISSING_USERFAULT;
 		return page_cache_has(region->mapping, index) ? MISSING_USERFAULT
 							      : MISSING_UNTOUCHED;
 	default:

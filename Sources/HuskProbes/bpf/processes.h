@@ -28,21 +28,22 @@ static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, __u64 c
 /* In copy_process(): the new task has its numbers and has not run yet. */
 static __always_inline void follow_child(struct task_struct *child, __u64 clone_flags)
 {
-	__u32 pid = current_pid(), number, flags, *parent;
+	struct target born = {.since_ns = bpf_ktime_get_ns()}, *parent;
+	__u32 pid = current_pid(), number;
 	__u64 identity = (__u64)BPF_CORE_READ(child, thread_pid);
 
 	parent = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
 	if (!parent || (clone_flags & CLONE_THREAD))
 		return;
-	flags = *parent;
-	if (!(flags & TARGET_FOLLOWED)) {
+	born.flags = parent->flags;
+	if (!(born.flags & TARGET_FOLLOWED)) {
 		if (!(clone_flags & CLONE_VM))
 			return;
 		/* It can change the target's memory, until it executes a program. */
-		flags |= TARGET_BORROWS;
+		born.flags |= TARGET_BORROWS;
 	}
 	number = config.pid_namespace ? number_in_tracer_namespace(identity) : child->tgid;
-	if (!number || bpf_map_update_elem(&targets, &number, &flags, BPF_ANY)) {
+	if (!number || bpf_map_update_elem(&targets, &number, &born, BPF_ANY)) {
 		send_loss(0, 0, HUSK_CAUSE_NO_STATE);
 		return;
 	}
@@ -79,9 +80,9 @@ static __always_inline void tell_exec(struct thread *thread, struct linux_binprm
 }
 
 /* True: the process that shared a target's memory has memory of its own now. */
-static __always_inline bool no_longer_borrows(__u32 pid, const __u32 *flags)
+static __always_inline bool no_longer_borrows(__u32 pid, const struct target *target)
 {
-	if (!(*flags & TARGET_BORROWS))
+	if (!(target->flags & TARGET_BORROWS))
 		return false;
 	bpf_map_delete_elem(&targets, &pid);
 	return true;

@@ -247,8 +247,14 @@ static __always_inline void describe_file(struct region *region, struct file *fi
 		region->mapping = (__u64)file->f_mapping;
 		add_component(region, dentry);
 	} else {
+		unsigned long magic = inode->i_sb->s_magic;
+
 		region->backing = HUSK_BACKING_FILE;
-		region->absent = ABSENT_FAULT;
+		region->mapping = (__u64)file->f_mapping;
+		/* Files in memory are sparse, as memfds are. */
+		region->absent = magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC
+					 ? ABSENT_ASK_CACHE
+					 : ABSENT_FAULT;
 	}
 }
 
@@ -279,6 +285,9 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		thread->end = vma->vm_end;
 		thread->whole_region = 0;
 	}
+	/* The kernel rounds lengths up to the size of a huge page. */
+	if ((vma->vm_flags & VM_HUGETLB) && vma->vm_end > thread->end)
+		thread->end = vma->vm_end;
 	region->start = thread->next;
 	region->end = vma->vm_end < thread->end ? vma->vm_end : thread->end;
 	region->protection = protection_of(vma->vm_flags);
@@ -300,10 +309,12 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	}
 	if ((vma->vm_flags >> VM_PKEY_SHIFT) & VM_PKEY_MASK)
 		region->absent = ABSENT_PROTECTED;
-	else if (region->absent == ABSENT_ASK_CACHE &&
+	else if (region->absent != ABSENT_UNTOUCHED &&
 		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		region->absent = ABSENT_USERFAULT;
 	region->changing = is_changing(vma);
+	if (region->changing)
+		region->flags |= HUSK_TRANSITION_CHANGING;
 	/* Without an anon_vma no page has been copied on write (mm/rmap.c). */
 	region->on_disk = region->backing == HUSK_BACKING_FILE && !vma->anon_vma &&
 			  !region->changing && !(vma->vm_flags & VM_SHARED) && region->link_count;

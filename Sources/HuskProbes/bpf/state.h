@@ -20,14 +20,34 @@ const volatile struct husk_config config = {};
 #define TARGET_FOLLOWED 2u /* and its children */
 #define TARGET_BORROWS 4u /* only for the memory that it shares with a target: until it executes */
 
+struct target {
+	__u32 flags;
+	__u32 padding;
+	/* When its memory began to be its own: its birth, or its last execve. User space reads
+	 * memory by process number; this tells whether it is still the one that was meant. */
+	__u64 since_ns;
+};
+
 /* Processes to watch, by their PID in Husk's own PID namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_TARGETS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct target);
 } targets SEC(".maps");
+
+/*
+ * How many threads of an address space (by its mm_struct) are making something executable and
+ * have not copied it yet. Meanwhile another thread may run it and throw it away.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __s64);
+} copying SEC(".maps");
 
 /* Files that are mapped executable by a target: writing to them changes code. */
 struct viewed_file {
@@ -160,7 +180,12 @@ struct thread {
 	__u8 dying;
 	__u8 reads_outside; /* some page of the open region is left to user space */
 	__u8 turn;          /* which of the thread's two callbacks was scheduled last */
-	__u8 more_padding[1];
+	__u8 counted;       /* in `copying`, under copying_key */
+	__u8 looks_at_all;  /* a look at what is executable, changing or not */
+	__u8 is_unknown;    /* the arguments could not be read: the result tells the range */
+	__u8 more_padding[6];
+	__u64 copying_key;
+	struct viewed_file written; /* a call is writing to it; inode 0: to none of interest */
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;

@@ -45,8 +45,10 @@ static __always_inline void note_viewed_file(const struct region *region)
 	struct viewed_file key = {.inode = region->inode, .device = region->device};
 	__u32 one = 1;
 
-	if (!bpf_map_lookup_elem(&viewed, &key))
-		bpf_map_update_elem(&viewed, &key, &one, BPF_ANY);
+	if (bpf_map_lookup_elem(&viewed, &key))
+		return;
+	if (bpf_map_update_elem(&viewed, &key, &one, BPF_ANY))
+		send_loss(region->start, region->end - region->start, HUSK_CAUSE_NO_STATE);
 }
 
 /* Tells the transition of [start, end) as thread->region describes it. 0: no room. */
@@ -180,7 +182,8 @@ static __always_inline bool region_matters(struct thread *thread, __u32 previous
 	switch (thread->mode) {
 	case MODE_LOOK:
 		/* Without a page there is nothing to look at. */
-		return is_executable && region->changing && region->populated;
+		return is_executable && (region->changing || thread->looks_at_all) &&
+		       region->populated;
 	case MODE_NEW:
 	case MODE_WRITTEN:
 		return is_executable;
@@ -230,7 +233,9 @@ GLOBAL int tell_region(__u32 is_unseen)
 	if (thread->mode == MODE_LOOK)
 		region->flags |= HUSK_TRANSITION_LOOK;
 
+	/* (personality(2) does not make executable what is on a noexec mount.) */
 	if (thread->mode == MODE_CHANGE && thread->asks && !thread->changes_only &&
+	    (!thread->says_protection || (thread->requested & HUSK_PROTECTION_EXECUTE)) &&
 	    !(region->protection & HUSK_PROTECTION_EXECUTE)) {
 		if (tell_vanished(thread, thread->next, end, previous) == STEP_STOP)
 			return STEP_STOP;
@@ -271,8 +276,13 @@ GLOBAL int open_region(__u32 may_sleep)
 	if (!thread)
 		return STEP_STOP;
 	if (thread->mode != MODE_CHANGE) {
-		if (!find_next_region(thread->next, VM_EXEC) ||
-		    thread->found.start >= thread->end) {
+		int finding = find_next_region(thread->next, VM_EXEC);
+
+		if (finding == FOUND_NOT_YET && thread->found.address < thread->end) {
+			thread->next = thread->found.address;
+			return STEP_ON;
+		}
+		if (finding != FOUND || thread->found.start >= thread->end) {
 			thread->next = thread->end;
 			return STEP_ON;
 		}
@@ -318,7 +328,10 @@ GLOBAL int check_region(void)
 	thread->still_executable = 0;
 	error = bpf_find_vma(bpf_get_current_task_btf(), address, note_still_executable, &context,
 			     0);
-	if (thread->still_executable || error == -EBUSY) {
+	/* With the lock taken nothing is known: what has been passed over is looked at again later. */
+	if (error == -EBUSY && thread->tries++ < MAX_TRIES)
+		return 1;
+	if (thread->still_executable) {
 		thread->checked = thread->next;
 		thread->checked_untouched = thread->untouched;
 		return true;
@@ -411,6 +424,8 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 	if (thread->in_hole)
 		return as_step(tell_hole());
 	thread->phase = PHASE_IDLE;
+	if (thread->mode != MODE_LOOK)
+		end_copying(thread);
 	return STEP_STOP;
 }
 

@@ -9,7 +9,14 @@
 #ifndef HUSK_WRITES_H
 #define HUSK_WRITES_H
 
-#define MAX_TRACEES 256
+#define MAX_TRACEES 1024
+#define UNKNOWN_PROCESS (~0u)
+/* include/uapi/linux/userfaultfd.h: ioctls that put pages where none are. */
+#define UFFDIO_TYPE 0xaa
+#define UFFDIO_COPY 3
+#define UFFDIO_ZEROPAGE 4
+#define UFFDIO_MOVE 5
+#define UFFDIO_CONTINUE 7
 #define MAX_VECTORS 16
 /* find_write()'s `how` */
 #define CALL_MASK 0xffffu
@@ -100,6 +107,12 @@ static __always_inline void written_range(const struct pt_regs *regs, __u32 abi,
 		*start = call == HUSK_CALL_PWRITEV2 && offset == ~0ULL
 				 ? moved_position(file, 0, result)
 				 : offset;
+		/* pwrite(2) to a file that is opened for appending appends, whatever the offset. */
+		if ((BPF_CORE_READ(file, f_flags) & O_APPEND) ||
+		    (call == HUSK_CALL_PWRITEV2 && (call_argument(regs, abi, 5) & RWF_APPEND))) {
+			*start = 0;
+			*length = ~0ULL;
+		}
 		break;
 	case HUSK_CALL_COPY_FILE_RANGE:
 	case HUSK_CALL_SPLICE:
@@ -133,21 +146,62 @@ enum written {
 	WRITTEN_OWN = 2,     /* the caller's own memory: [*start, *start + *length) */
 };
 
-static __always_inline enum written find_file_write(const struct pt_regs *regs, __u32 abi,
-						    __u32 how, long result, __u64 *start,
-						    __u64 *length)
+static __always_inline struct file *written_file(const struct pt_regs *regs, __u32 abi, __u32 call)
 {
-	__u32 call = how & CALL_MASK;
 	bool second = call == HUSK_CALL_COPY_FILE_RANGE || call == HUSK_CALL_SPLICE;
-	struct file *file = open_file(call_argument(regs, abi, second ? 2 : 0));
+
+	return open_file(second ? call_argument(regs, abi, 2) : call_argument(regs, abi, 0));
+}
+
+/* At a writing call's entry. */
+static __noinline void note_written_file(const struct pt_regs *regs, __u32 abi, __u32 call)
+{
+	struct thread *thread = this_thread();
 	struct viewed_file key = {};
 	struct inode *inode;
+	struct file *file;
 
+	if (thread)
+		thread->written.inode = 0;
+	if (call > HUSK_CALL_SPLICE)
+		return;
+	file = written_file(regs, abi, call);
 	if (!file)
-		return WRITTEN_NOTHING;
+		return;
 	inode = BPF_CORE_READ(file, f_inode);
 	key.inode = BPF_CORE_READ(inode, i_ino);
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (!bpf_map_lookup_elem(&viewed, &key))
+		return;
+	if (!thread)
+		thread = thread_state();
+	if (thread)
+		thread->written = key;
+}
+
+static __always_inline enum written find_file_write(const struct pt_regs *regs, __u32 abi,
+						    __u32 how, long result, struct thread *thread,
+						    __u64 *start, __u64 *length)
+{
+	__u32 call = how & CALL_MASK;
+	struct file *file = written_file(regs, abi, call);
+	struct viewed_file key = {};
+	struct inode *inode;
+
+	if (file) {
+		inode = BPF_CORE_READ(file, f_inode);
+		key.inode = BPF_CORE_READ(inode, i_ino);
+		key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	}
+	if (thread && thread->written.inode &&
+	    (thread->written.inode != key.inode || thread->written.device != key.device)) {
+		/* The descriptor is another file's now: where it was written is not known. */
+		send_write(how, thread->written.device, thread->written.inode, 0, ~0ULL);
+		thread->written.inode = 0;
+		return WRITTEN_TOLD;
+	}
+	if (!file)
+		return WRITTEN_NOTHING;
 	if (bpf_map_lookup_elem(&viewed, &key)) {
 		written_range(regs, abi, call, result, file, start, length);
 		send_write(how, key.device, key.inode, *start, *length);
@@ -194,6 +248,8 @@ GLOBAL __u32 traced_process(__u32 number)
 		if (BPF_CORE_READ(upid, nr) == (int)number)
 			return number_of(tracee);
 		link = BPF_CORE_READ(link, next);
+		if (i == MAX_TRACEES - 1)
+			return UNKNOWN_PROCESS;
 	}
 	return 0;
 }
@@ -212,13 +268,15 @@ static __always_inline enum written find_memory_write(const struct pt_regs *regs
 		if (request != PTRACE_POKETEXT && request != PTRACE_POKEDATA)
 			return WRITTEN_NOTHING;
 		target = traced_process(call_argument(regs, abi, 1));
-		if (!target || !bpf_map_lookup_elem(&targets, &target))
+		if (target == UNKNOWN_PROCESS)
+			target = 0;
+		else if (!target || !bpf_map_lookup_elem(&targets, &target))
 			return WRITTEN_NOTHING;
 		send_write(how, target, 0, call_argument(regs, abi, 2), sizeof(long));
 		return WRITTEN_TOLD;
 	}
 	target = call_argument(regs, abi, 0);
-	if (!bpf_map_lookup_elem(&targets, &target)) {
+	if (!shares_tracer_namespace() || !bpf_map_lookup_elem(&targets, &target)) {
 		/* A number of another namespace, or that of a thread: user space has to find out
 		 * whose memory it was. Of strangers it is not worth asking. */
 		if (!(how & WRITER_IS_TARGET))
@@ -244,6 +302,47 @@ static __always_inline enum written find_memory_write(const struct pt_regs *regs
 	return WRITTEN_TOLD;
 }
 
+/* A userfaultfd has been told to put pages into the memory that it serves. */
+static __always_inline enum written find_userfault_write(const struct pt_regs *regs, __u32 abi,
+							 __u32 how, __u64 *start, __u64 *length)
+{
+	__u64 command = call_argument(regs, abi, 1), argument = call_argument(regs, abi, 2);
+	struct task_struct *self = (void *)bpf_get_current_task();
+	struct userfaultfd_ctx *context;
+	__u64 words[3] = {};
+	struct mm_struct *memory;
+	struct file *file;
+	__u32 target;
+
+	file = open_file(call_argument(regs, abi, 0));
+	if (!file || bpf_probe_read_user(words, sizeof(words), (void *)argument))
+		return WRITTEN_NOTHING;
+	context = BPF_CORE_READ(file, private_data);
+	memory = BPF_CORE_READ(context, mm);
+	*start = words[0];
+	/* struct uffdio_copy and uffdio_move: to, from, length; the others: to, length. */
+	*length = (command & 0xff) == UFFDIO_COPY || (command & 0xff) == UFFDIO_MOVE ? words[2]
+										     : words[1];
+	if (memory == BPF_CORE_READ(self, mm))
+		return WRITTEN_OWN;
+	if (!memory || !bpf_core_field_exists(memory->owner))
+		return WRITTEN_NOTHING;
+	target = number_of(BPF_CORE_READ(memory, owner));
+	if (!target || !bpf_map_lookup_elem(&targets, &target))
+		return WRITTEN_NOTHING;
+	send_write(how, target, 0, *start, *length);
+	return WRITTEN_TOLD;
+}
+
+static __always_inline bool is_userfault_command(__u64 command)
+{
+	__u32 number = command & 0xff;
+
+	return (command >> 8 & 0xff) == UFFDIO_TYPE &&
+	       (number == UFFDIO_COPY || number == UFFDIO_ZEROPAGE || number == UFFDIO_MOVE ||
+		number == UFFDIO_CONTINUE);
+}
+
 /* After a call of the writing kind that has succeeded. */
 static __noinline enum written find_write(struct pt_regs *regs, __u32 abi, __u32 how, long result,
 					  struct thread *thread)
@@ -254,7 +353,10 @@ static __noinline enum written find_write(struct pt_regs *regs, __u32 abi, __u32
 
 	if (call == HUSK_CALL_PTRACE || call == HUSK_CALL_PROCESS_VM_WRITEV)
 		return find_memory_write(regs, abi, how);
-	written = find_file_write(regs, abi, how, result, &start, &length);
+	if (call == HUSK_CALL_USERFAULTFD)
+		written = find_userfault_write(regs, abi, how, &start, &length);
+	else
+		written = find_file_write(regs, abi, how, result, thread, &start, &length);
 	if (written == WRITTEN_OWN && thread) {
 		thread->address = start;
 		thread->length = length;

@@ -70,6 +70,7 @@ enum husk_call {
 	HUSK_CALL_REMAP_FILE_PAGES = 9,
 	HUSK_CALL_EXECVE = 10,
 	HUSK_CALL_MADVISE = 11,
+	HUSK_CALL_ARCH_PRCTL = 13, /* ARCH_MAP_VDSO_* */
 	HUSK_CALL_EXIT = 12, /* exit_group, the last thread's exit, or a signal */
 	/* Calls that write, into memory or into what stands behind it. */
 	HUSK_CALL_WRITE = 16,
@@ -84,6 +85,8 @@ enum husk_call {
 	HUSK_CALL_SPLICE = 25,
 	HUSK_CALL_PTRACE = 26, /* PTRACE_POKETEXT, PTRACE_POKEDATA */
 	HUSK_CALL_PROCESS_VM_WRITEV = 27,
+	HUSK_CALL_USERFAULTFD = 28, /* ioctl(2): UFFDIO_COPY, _ZEROPAGE, _MOVE, _CONTINUE */
+	HUSK_CALL_ASYNCHRONOUS = 29, /* io_uring_setup, io_setup: what follows is not seen */
 	/* Not told to user space: i386's forms that are decoded into others. */
 	HUSK_CALL_OLD_MMAP = 64,
 	HUSK_CALL_IPC = 65,
@@ -131,6 +134,9 @@ enum husk_backing {
 /* A private mapping of a file of which no page has been written: what it holds is in the file.
  * No pages follow, because config.reference_files asks for that. */
 #define HUSK_TRANSITION_REFERENCED 128u
+/* Its bytes can change without a call that says so: writable, registered with userfaultfd, or
+ * what stands behind it is mapped writable elsewhere, by whomever. */
+#define HUSK_TRANSITION_CHANGING 256u
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
