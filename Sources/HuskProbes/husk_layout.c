@@ -72,7 +72,8 @@ static const struct husk_field fields[] = {
 	FIELD(husk_process_exit, reserved),
 
 	FIELD(husk_process_fork, header),
-	FIELD(husk_process_fork, clone_flags),
+	FIELD(husk_process_fork, shares_memory),
+	FIELD(husk_process_fork, reserved),
 	FIELD(husk_process_fork, child_pid),
 	FIELD(husk_process_fork, child_host_pid),
 	FIELD(husk_process_fork, comm),

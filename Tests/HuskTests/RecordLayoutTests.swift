@@ -99,7 +99,8 @@ struct RecordLayoutTests {
             + Self.inSwift(
                 "husk_process_fork",
                 [
-                    ("header", \husk_process_fork.header), ("clone_flags", \.clone_flags),
+                    ("header", \husk_process_fork.header), ("shares_memory", \.shares_memory),
+                    ("reserved", \.reserved),
                     ("child_pid", \.child_pid), ("child_host_pid", \.child_host_pid),
                     ("comm", \.comm),
                 ])

@@ -2,42 +2,57 @@
 internal import CLibbpf
 internal import Glibc
 
-/// What a program is attached to, by its section's name.
+/// What a program is attached to.
 enum HookPlace {
-    /// A tracepoint of processes: always used.
+    /// A tracepoint of processes.
     case processTracepoint
+    /// A kernel function at which a process begins, executes a program, ends.
+    case processFunction(String)
     /// The raw tracepoints of system calls.
     case callTracepoint
     /// Many kernel functions, at their entry or their return.
-    case functionEntries, functionReturns
+    case callFunctions, callFunctionReturns
     /// One kernel function (fentry): the last look before Linux 6.16.
     case exitFunction
 
     init(of program: OpaquePointer) {
-        switch String(cString: bpf_program__section_name(program)) {
-        case "tp_btf/sys_enter", "tp_btf/sys_exit": self = .callTracepoint
-        case "kprobe.multi": self = .functionEntries
-        case "kretprobe.multi": self = .functionReturns
-        case let section where section.hasPrefix("fentry/"): self = .exitFunction
+        let section = String(cString: bpf_program__section_name(program))
+        switch (section, String(cString: bpf_program__name(program))) {
+        case ("tp_btf/sys_enter", _), ("tp_btf/sys_exit", _): self = .callTracepoint
+        case ("kretprobe.multi", _): self = .callFunctionReturns
+        case ("kprobe.multi", let name):
+            self = Self.processFunctions[name].map(Self.processFunction) ?? .callFunctions
+        case (let section, _) where section.hasPrefix("fentry/"): self = .exitFunction
         default: self = .processTracepoint
         }
     }
 
+    private static let processFunctions = [
+        "on_function_new_task": "wake_up_new_task", "on_function_exec": "finalize_exec",
+        "on_function_thread_exit": "taskstats_exit",
+    ]
+
+    /// Whether a kernel has all that the function probes need.
+    static func areFunctionsComplete(in kernel: KernelTypes) -> Bool {
+        kernel.hasFunctionProbes && processFunctions.values.allSatisfy { kernel.hasFunction($0) }
+    }
+
     func isUsed(by variant: Variant) -> Bool {
         switch self {
-        case .processTracepoint: true
-        case .callTracepoint: variant.kind == .tracepoints
-        case .functionEntries, .functionReturns: variant.kind == .functions
-        case .exitFunction: variant.lastLook == .functionHook
+        case .processTracepoint, .callTracepoint: variant.kind == .tracepoints
+        case .processFunction, .callFunctions, .callFunctionReturns: variant.kind == .functions
+        case .exitFunction: variant.lastLook == .functionHook && variant.kind == .tracepoints
         }
     }
 
     /// Nil: refused; errno tells why.
     func attach(_ program: OpaquePointer, _ kernel: KernelTypes) -> OpaquePointer? {
         switch self {
-        case .functionEntries:
+        case .processFunction(let name):
+            Self.attach(program, to: [name], atReturn: false)
+        case .callFunctions:
             Self.attach(program, to: SyscallFunctions.entered(in: kernel), atReturn: false)
-        case .functionReturns:
+        case .callFunctionReturns:
             Self.attach(program, to: SyscallFunctions.left(in: kernel), atReturn: true)
         case .processTracepoint, .callTracepoint, .exitFunction:
             bpf_program__attach(program)

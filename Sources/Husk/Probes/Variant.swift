@@ -31,12 +31,11 @@ struct Variant: Sendable {
     static func offered(by kernel: KernelTypes) -> [Variant] {
         let lastLooks: [LastLook] =
             kernel.exitTracepointHasMemory ? [.exitTracepoint] : [.functionHook, .exitCall]
-        let kinds: [ProbeKind] =
-            kernel.hasFunctionProbes ? [.functions, .tracepoints] : [.tracepoints]
         return (kernel.flavors + [.none]).flatMap { flavor in
-            kinds.flatMap { kind in
-                lastLooks.map { Variant(kind: kind, flavor: flavor, lastLook: $0) }
-            }
+            // The function probes bring a last look of their own.
+            (HookPlace.areFunctionsComplete(in: kernel)
+                ? [Variant(kind: .functions, flavor: flavor, lastLook: .functionHook)] : [])
+                + lastLooks.map { Variant(kind: .tracepoints, flavor: flavor, lastLook: $0) }
         }
     }
 

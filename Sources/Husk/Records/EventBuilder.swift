@@ -39,8 +39,6 @@ struct EventBuilder {
     /// How many processes have been told to have ended.
     private(set) var endedProcesses = 0
 
-    /// CLONE_VM, linux/sched.h.
-    private static let cloneVM: UInt64 = 0x100
     /// A range without bytes becomes one event per page; beyond this many it becomes a loss.
     static let maximumExpandedPages: UInt64 = 1 << 20
 
@@ -241,7 +239,7 @@ struct EventBuilder {
         let child = Int32(bitPattern: record.child_pid)
         let hostChild = Int32(bitPattern: record.child_host_pid)
         forget(child)
-        let sharesMemory = record.clone_flags & Self.cloneVM != 0
+        let sharesMemory = record.shares_memory != 0
         timeline.fork(parent: parent.pid, child: child, sharing: sharesMemory)
         processes[child] = TaskIdentity(
             pid: child, tid: child, hostPID: hostChild, hostTID: hostChild)

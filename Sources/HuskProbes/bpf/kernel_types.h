@@ -24,8 +24,6 @@
 #define MREMAP_DONTUNMAP 4
 #define SHM_RDONLY 010000
 #define SHM_EXEC 0100000
-#define CLONE_VM 0x00000100UL
-#define CLONE_THREAD 0x00010000UL
 #define PTRACE_POKETEXT 4
 #define PTRACE_POKEDATA 5
 #define SHM_REMAP 040000
@@ -131,7 +129,6 @@ struct files_struct {
 };
 
 struct linux_binprm {
-	struct file *file;
 	const char *filename;
 };
 
@@ -175,6 +172,7 @@ struct mm_struct {
 	struct maple_tree mm_mt;
 	unsigned long start_brk, brk, start_stack;
 	struct task_struct *owner;
+	struct file *exe_file;
 };
 
 struct vm_area_struct {

@@ -464,6 +464,8 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 		return;
 	thread = this_thread();
 	if (thread && thread->phase == PHASE_EXECUTED) {
+		thread->instruction_pointer = regs->ip; /* where the program is going to begin */
+		thread->stack_pointer = regs->sp;
 		thread->phase = PHASE_WALKING;
 		if (!may_defer || !walk_deferred(thread))
 			walk_at_once();
@@ -522,9 +524,9 @@ int on_function_exit_deferred(struct pt_regs *context)
 /* ---- processes ---------------------------------------------------------------------------- */
 
 SEC("tp_btf/task_newtask")
-int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
+int BPF_PROG(on_new_task, struct task_struct *task)
 {
-	follow_child(task, clone_flags);
+	follow_child(task);
 	return 0;
 }
 
@@ -532,9 +534,8 @@ int BPF_PROG(on_new_task, struct task_struct *task, __u64 clone_flags)
  * Everything that execve(2) has mapped: the program, its interpreter, the stack, the vdso. It is
  * walked at the call's exit, before the program's first instruction.
  */
-static __always_inline void program_executed(struct linux_binprm *program)
+static __always_inline void program_executed(const char *file_name)
 {
-	struct pt_regs *regs = user_registers();
 	__u32 pid = current_pid();
 	struct target *target;
 	struct thread *thread;
@@ -548,14 +549,12 @@ static __always_inline void program_executed(struct linux_binprm *program)
 		return;
 	}
 	target->since_ns = bpf_ktime_get_ns();
-	tell_exec(thread, program);
+	tell_exec(thread, file_name);
 	begin_walk(thread, MODE_NEW);
 	thread->call = HUSK_CALL_EXECVE;
 	thread->abi = current_abi(0);
 	thread->result = 0;
 	thread->address = thread->length = thread->call_flags = 0;
-	thread->instruction_pointer = regs->ip; /* where it is going to begin */
-	thread->stack_pointer = regs->sp;
 	thread->says_protection = 0;
 	thread->asks = 1;
 	thread->changes_only = 0;
@@ -570,7 +569,7 @@ static __always_inline void program_executed(struct linux_binprm *program)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
 {
-	program_executed(program);
+	program_executed(program->filename);
 	return 0;
 }
 
@@ -589,18 +588,6 @@ static __always_inline void look_at_the_end(struct task_struct *task)
 	thread->changes_only = 0;
 	thread->whole_region = 0;
 	look(thread, 0, WHOLE_END);
-}
-
-/*
- * In do_exit(), before the memory goes. For kernels whose sched_process_exit comes later
- * (before Linux 6.16), where function hooks are allowed.
- */
-SEC("fentry/taskstats_exit")
-int BPF_PROG(on_memory_going, struct task_struct *task, int is_last)
-{
-	if (is_last && current_is_target())
-		look_at_the_end(task);
-	return 0;
 }
 
 static __always_inline void thread_ended(void)
@@ -628,8 +615,51 @@ static __always_inline void thread_ended(void)
 	tell_end(task);
 }
 
+/*
+ * In do_exit(), before the memory goes. For kernels whose sched_process_exit comes later
+ * (before Linux 6.16), where function hooks are allowed.
+ */
+SEC("fentry/taskstats_exit")
+int BPF_PROG(on_memory_going, struct task_struct *task, int is_last)
+{
+	if (is_last && current_is_target())
+		look_at_the_end(task);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_thread_exit)
+{
+	thread_ended();
+	return 0;
+}
+
+/* ---- processes, at kernel functions ------------------------------------------------------- */
+
+/*
+ * The same where calls are seen at functions. From 7.0 on a program on a tracepoint can be
+ * preempted, and is not run for another task that hits it on that CPU meanwhile; one at a
+ * function's entry cannot.
+ */
+
+SEC("kprobe.multi")
+int on_function_new_task(struct pt_regs *context) /* wake_up_new_task(task) */
+{
+	follow_child((struct task_struct *)context->di);
+	return 0;
+}
+
+SEC("kprobe.multi")
+int on_function_exec(struct pt_regs *context) /* finalize_exec(program) */
+{
+	struct linux_binprm *program = (struct linux_binprm *)context->di;
+
+	program_executed(BPF_CORE_READ(program, filename));
+	return 0;
+}
+
+SEC("kprobe.multi")
+int on_function_thread_exit(struct pt_regs *context) /* taskstats_exit(task, is_last) */
 {
 	thread_ended();
 	return 0;

@@ -6,7 +6,7 @@
 #ifndef HUSK_PROCESSES_H
 #define HUSK_PROCESSES_H
 
-static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, __u64 clone_flags)
+static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, bool shares_memory)
 {
 	struct husk_process_fork *record;
 	struct ticket ticket = {};
@@ -18,50 +18,56 @@ static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, __u64 c
 		return;
 	}
 	fill_header(&record->header, &ticket, HUSK_RECORD_PROCESS_FORK, sizeof(*record), 0);
-	record->clone_flags = clone_flags;
+	record->shares_memory = shares_memory;
+	record->reserved = 0;
 	record->child_pid = child;
 	record->child_host_pid = child_host_pid;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	bpf_ringbuf_submit(record, 0);
 }
 
-/* In copy_process(): the new task has its numbers and has not run yet. */
-static __always_inline void follow_child(struct task_struct *child, __u64 clone_flags)
+/* The new task has its numbers and its memory, and has not run yet. */
+static __always_inline void follow_child(struct task_struct *child)
 {
+	struct task_struct *self = (void *)bpf_get_current_task();
+	bool shares_memory = BPF_CORE_READ(child, mm) == BPF_CORE_READ(self, mm);
+	__u32 host_pid = BPF_CORE_READ(child, tgid);
 	struct target born = {.since_ns = bpf_ktime_get_ns()}, *parent;
 	__u32 pid = current_pid(), number;
 	__u64 identity = (__u64)BPF_CORE_READ(child, thread_pid);
 
 	parent = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
-	if (!parent || (clone_flags & CLONE_THREAD))
+	if (!parent || host_pid == (__u32)BPF_CORE_READ(self, tgid)) /* a thread */
 		return;
 	born.flags = parent->flags;
 	if (!(born.flags & TARGET_FOLLOWED)) {
-		if (!(clone_flags & CLONE_VM))
+		if (!shares_memory)
 			return;
 		/* It can change the target's memory, until it executes a program. */
 		born.flags |= TARGET_BORROWS;
 	}
-	number = config.pid_namespace ? number_in_tracer_namespace(identity) : child->tgid;
+	number = config.pid_namespace ? number_in_tracer_namespace(identity) : host_pid;
 	if (!number || bpf_map_update_elem(&targets, &number, &born, BPF_ANY)) {
 		send_loss(0, 0, HUSK_CAUSE_NO_STATE);
 		return;
 	}
-	tell_fork(number, child->tgid, clone_flags);
+	tell_fork(number, host_pid, shares_memory);
 }
 
-static __always_inline void tell_exec(struct thread *thread, struct linux_binprm *program)
+static __always_inline void tell_exec(struct thread *thread, const char *file_name)
 {
+	struct mm_struct *memory = bpf_get_current_task_btf()->mm;
+	struct file *file = memory ? memory->exe_file : 0;
 	struct region *region = &thread->region;
 	struct husk_process_exec *record;
 	struct ticket ticket = {};
 
 	forget_region(region);
 	region->start = 0;
-	if (program->file)
-		describe_file(region, program->file);
+	if (file)
+		describe_file(region, file);
 	if (region->backing == HUSK_BACKING_FILE)
-		describe_path((__u64)BPF_CORE_READ(program, file));
+		describe_path((__u64)BPF_CORE_READ(memory, exe_file));
 	take_ticket(&ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
@@ -73,7 +79,7 @@ static __always_inline void tell_exec(struct thread *thread, struct linux_binprm
 	record->reserved = 0;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	if (bpf_probe_read_kernel_str(record->file_name, sizeof(record->file_name),
-				      program->filename) < 0)
+				      file_name) < 0)
 		record->file_name[0] = 0;
 	fill_file(&record->file, region);
 	bpf_ringbuf_submit(record, 0);

@@ -269,7 +269,8 @@ struct husk_process_exit {
 /* A process of the tree has made another one, which has not run yet. */
 struct husk_process_fork {
 	struct husk_header header; /* of the parent */
-	husk_u64 clone_flags;
+	husk_u32 shares_memory; /* CLONE_VM */
+	husk_u32 reserved;
 	husk_u32 child_pid; /* in Husk's own PID namespace */
 	husk_u32 child_host_pid;
 	char comm[HUSK_COMM_SIZE];
