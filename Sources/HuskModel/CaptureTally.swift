@@ -79,7 +79,8 @@ public struct CaptureTally: Hashable, Sendable {
             // Lengths come from targets: they may add up to anything.
             let pages = loss.length / 4096 + (loss.length % 4096 == 0 ? 0 : 1)
             let (sum, overflow) = losses[loss.cause, default: 0]
-                .addingReportingOverflow(max(pages, loss.count))
+                .addingReportingOverflow(
+                    loss.cause == .untold ? loss.count : max(pages, loss.count))
             losses[loss.cause] = overflow ? .max : sum
         case .blindSpot:
             blindSpots += 1

@@ -5,6 +5,9 @@ public struct Loss: Hashable, Sendable {
     public enum Cause: String, Hashable, Sendable, CaseIterable {
         /// No room in the ring buffer, and waiting for some was over.
         case ringFull = "ring-full"
+        /// Records of a process that found no room in the ring, so that not even what they were
+        /// about is known, but for the addresses that it lies between.
+        case untold
         /// The region was gone before it could be looked at.
         case vanished
         /// The address-space lock stayed taken for too long.

@@ -154,7 +154,7 @@ struct TreeTests {
                 "run", "--json", "--log", log, "--", "/usr/bin/env", "node", "--perf-basic-prof",
                 "-e",
                 "let s=0; for (let i=0;i<1e6;i++) s=(s*31+i)%1009; console.log(s, process.pid)",
-            ]
+            ], directory: folder.path
         ).finish()
         #expect(outcome.status == 0, "\(outcome.errors)")
         let pid = outcome.outputLines.last?.split(separator: " ").last ?? ""

@@ -225,6 +225,22 @@ final class ProbeObject {
         bpf_map_delete_elem(descriptor(of: "targets"), &key)
     }
 
+    /// What found no room in the ring, by process: the addresses that it lies between.
+    func unsentRanges() -> [(pid: Int32, start: UInt64, end: UInt64, count: UInt64)] {
+        let unsent = descriptor(of: "unsent")
+        var found: [(pid: Int32, start: UInt64, end: UInt64, count: UInt64)] = []
+        var key: UInt32 = 0
+        // Taken out one by one, so that each round finds the first.
+        while bpf_map_get_next_key(unsent, nil, &key) == 0 {
+            var value: (UInt64, UInt64, UInt64) = (0, 0, 0)  // struct unsent (bpf/state.h)
+            if bpf_map_lookup_elem(unsent, &key, &value) == 0 {
+                found.append((Int32(bitPattern: key), value.0, value.1, value.2))
+            }
+            if bpf_map_delete_elem(unsent, &key) != 0 { break }
+        }
+        return found
+    }
+
     /// Since when (CLOCK_MONOTONIC, ns) a process has had the memory that it has now: since its
     /// birth, or its last execve. Nil: it is not watched, so it has ended, or never was a target.
     func memorySince(_ pid: Int32) -> UInt64? {

@@ -272,6 +272,16 @@ struct EventBuilder {
 
     // MARK: The end
 
+    /// Records about a process that found no room in the ring, between two addresses.
+    func tellUnsent(_ pid: Int32, from start: UInt64, to end: UInt64, count: UInt64) {
+        let task = processes[pid] ?? TaskIdentity(pid: pid, tid: pid, hostPID: 0, hostTID: 0)
+        emit(
+            .loss(
+                Loss(
+                    cause: .untold, time: clock.now(), task: task, start: Address(start),
+                    length: end > start ? end - start : 0, count: count)))
+    }
+
     /// How many of the numbers given on each CPU have not arrived.
     func missingRecords(given: [UInt64]) -> UInt64 {
         given.enumerated().reduce(0) { sum, item in

@@ -111,6 +111,10 @@ final class RingThread: @unchecked Sendable {
                 // Nothing can be read: that must not look like a trace without events.
                 sink(.loss(Loss(cause: .ringUnreadable, time: WallClock().now())))
             }
+            for range in probes.unsentRanges() {
+                context.builder.tellUnsent(
+                    range.pid, from: range.start, to: range.end, count: range.count)
+            }
             context.builder.finish(
                 given: probes.counter(HUSK_COUNTER_SEQUENCE), missedRuns: probes.missedRuns)
         }

@@ -259,6 +259,19 @@ static __always_inline bool after_mprotect(struct thread *thread, long result)
 	return true;
 }
 
+/* Was a region before the call both executable and of a file? */
+static __always_inline bool has_executable_file(const struct thread *thread)
+{
+	for (__u32 i = 0; i < MAX_PRIOR; i++) {
+		if (i >= thread->prior_count)
+			break;
+		if (thread->prior[i].backing == HUSK_BACKING_FILE &&
+		    (thread->prior[i].protection & HUSK_PROTECTION_EXECUTE))
+			return true;
+	}
+	return thread->prior_incomplete;
+}
+
 static __always_inline bool after_mremap(struct thread *thread, long result)
 {
 	__u64 gone = thread->length;
@@ -278,6 +291,12 @@ static __always_inline bool after_mremap(struct thread *thread, long result)
 			thread->next += (thread->new_length + HUSK_PAGE_SIZE - 1) & PAGE_MASK;
 		if (thread->next < thread->end)
 			tell_gone();
+	}
+	if ((thread->call_flags & MREMAP_DONTUNMAP) && has_executable_file(thread)) {
+		/* What is left behind shows the file's bytes again. */
+		set_range(thread, thread->address, gone);
+		thread->then_next = thread->next;
+		thread->then_end = thread->end;
 	}
 	set_range(thread, result, thread->new_length);
 	return true;
@@ -323,19 +342,6 @@ static __always_inline void after_unmapping(struct thread *thread, long result)
 	if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
 		thread->end = thread->prior[0].end;
 	tell_gone();
-}
-
-/* Was a region before the call both executable and of a file? */
-static __always_inline bool has_executable_file(const struct thread *thread)
-{
-	for (__u32 i = 0; i < MAX_PRIOR; i++) {
-		if (i >= thread->prior_count)
-			break;
-		if (thread->prior[i].backing == HUSK_BACKING_FILE &&
-		    (thread->prior[i].protection & HUSK_PROTECTION_EXECUTE))
-			return true;
-	}
-	return thread->prior_incomplete;
 }
 
 static __always_inline void after_call(struct thread *thread, long result, const bool may_defer)

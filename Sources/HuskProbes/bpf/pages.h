@@ -30,12 +30,12 @@ static __always_inline enum step stall(struct thread *thread)
 
 /* A record found no room. True: wait for some. Else its number stays taken: user space sees
  * that it is missing. */
-static __always_inline bool waits_for_room(struct thread *thread)
+static __always_inline bool waits_for_room(struct thread *thread, __u64 start, __u64 end)
 {
 	if (thread->deferred && !thread->give_up)
 		return true;
 	thread->ticket.held = 0;
-	count(HUSK_COUNTER_UNSENT);
+	note_unsent(start, end);
 	return false;
 }
 
@@ -59,7 +59,7 @@ GLOBAL int flush_gap(void)
 	if (!send_page_range(&thread->ticket, thread->gap_kind, thread->region.id,
 			     thread->gap_start, thread->gap_end - thread->gap_start,
 			     thread->gap_cause, thread->gap_error) &&
-	    waits_for_room(thread))
+	    waits_for_room(thread, thread->gap_start, thread->gap_end))
 		return false;
 	thread->gap_start = thread->gap_end = 0;
 	return true;

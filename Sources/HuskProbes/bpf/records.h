@@ -30,6 +30,29 @@ static __always_inline void count(__u32 counter)
 		*value += 1; /* a statistic: a lost update does no harm */
 }
 
+/* A record about [start, end) of the current process has found no room. */
+GLOBAL int note_unsent(__u64 start, __u64 end)
+{
+	struct unsent first = {.start = start, .end = end}, *known;
+	__u32 pid = current_pid();
+
+	count(HUSK_COUNTER_UNSENT);
+	known = bpf_map_lookup_elem(&unsent, &pid);
+	if (!known) {
+		bpf_map_update_elem(&unsent, &pid, &first, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&unsent, &pid);
+	}
+	if (!known)
+		return 0;
+	/* Threads may get in each other's way here: a bound may be lost, the count is not. */
+	if (start < known->start)
+		known->start = start;
+	if (end > known->end)
+		known->end = end;
+	__sync_fetch_and_add(&known->count, 1);
+	return 0;
+}
+
 /* Takes the next number of this CPU. Programs may preempt one another: atomic. */
 static __always_inline void take_ticket(struct ticket *ticket)
 {
@@ -102,7 +125,7 @@ static __always_inline void send_loss(__u64 start, __u64 length, __u32 cause)
 	struct ticket ticket = {};
 
 	if (!send_page_range(&ticket, HUSK_RECORD_LOSS, 0, start, length, cause, 0))
-		count(HUSK_COUNTER_UNSENT);
+		note_unsent(start, start + length);
 }
 
 #endif /* HUSK_RECORDS_H */

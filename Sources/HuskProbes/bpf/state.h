@@ -70,6 +70,20 @@ struct {
 	__uint(max_entries, 64 * 1024 * 1024);
 } ring SEC(".maps");
 
+/* What was told to no one because the ring was full, by process: from the lowest address to the
+ * highest one. */
+struct unsent {
+	__u64 start, end, count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct unsent);
+} unsent SEC(".maps");
+
 /* enum husk_counter, per CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -194,6 +208,7 @@ struct thread {
 	__u64 time_ns;
 	__u64 deadline_ns; /* of the whole walk */
 	__u64 next, end;
+	__u64 then_next, then_end; /* what is to be walked afterwards, as if written to */
 	struct region region;
 	struct found found;
 	struct ticket ticket;

@@ -65,7 +65,7 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 	region->id = transition_id(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
-		return !waits_for_room(thread);
+		return !waits_for_room(thread, start, end);
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
 		    region->id);
 	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
@@ -377,7 +377,7 @@ GLOBAL int close_region(void)
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
-		if (waits_for_room(thread))
+		if (waits_for_room(thread, thread->region.start, thread->region.end))
 			return stall(thread);
 	} else {
 		fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION_END,
@@ -423,6 +423,13 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 		return as_step(open_region(may_sleep));
 	if (thread->in_hole)
 		return as_step(tell_hole());
+	if (thread->then_end) {
+		thread->next = thread->then_next;
+		thread->end = thread->then_end;
+		thread->then_end = 0;
+		thread->mode = MODE_WRITTEN;
+		return STEP_ON;
+	}
 	thread->phase = PHASE_IDLE;
 	if (thread->mode != MODE_LOOK)
 		end_copying(thread);
@@ -495,6 +502,7 @@ static __always_inline void begin_walk(struct thread *thread, __u32 mode)
 	thread->in_hole = 0;
 	thread->stall_start_ns = 0;
 	thread->region.open = 0;
+	thread->then_end = 0;
 	thread->ticket.held = 0;
 	thread->gap_start = thread->gap_end = 0;
 }
