@@ -11,9 +11,10 @@ struct Capability: Hashable, Sendable {
     static let sysPtrace = Capability(
         bit: 19, name: "CAP_SYS_PTRACE", purpose: "read another user's process")
     static let sysAdmin = Capability(
-        bit: 21, name: "CAP_SYS_ADMIN", purpose: "mount tracefs privately; stands for CAP_BPF too")
+        bit: 21, name: "CAP_SYS_ADMIN",
+        purpose: "read files behind mappings that have no name; stands for CAP_BPF too")
     static let perfmon = Capability(
-        bit: 38, name: "CAP_PERFMON", purpose: "attach probes to tracepoints and read memory")
+        bit: 38, name: "CAP_PERFMON", purpose: "attach probes and read memory")
     static let bpf = Capability(
         bit: 39, name: "CAP_BPF", purpose: "load BPF programs and maps")
 }

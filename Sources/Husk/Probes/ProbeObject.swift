@@ -184,8 +184,9 @@ final class ProbeObject {
             let names = missing.map(\.name).joined(separator: " and ")
             return HuskError(
                 .notPermitted, "loading BPF programs needs \(names)", errno: errno,
-                hint: "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,"
-                    + "cap_dac_read_search,cap_sys_admin+ep husk", details: log)
+                hint:
+                    "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep husk",
+                details: log)
         case ENOMEM:
             return HuskError(
                 .system, "the kernel has no memory for the ring buffer", errno: errno,
