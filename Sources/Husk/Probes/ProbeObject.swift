@@ -274,7 +274,7 @@ final class ProbeObject {
         var key: (UInt64, UInt32, UInt32) = (
             file.inode, file.deviceMajor << 20 | (file.deviceMinor & 0xFFFFF), 0
         )
-        var value: UInt32 = 1
+        var value = key
         bpf_map_update_elem(descriptor(of: "viewed"), &key, &value, 0)
     }
 

@@ -28,6 +28,9 @@
 #define PTRACE_POKEDATA 5
 #define SHM_REMAP 040000
 #define O_APPEND 02000
+/* include/linux/fs.h: bit 25 when it came (6.5), bit 24 later. On a file that is no backing file
+ * the other one means nothing worse than a file that no one will write to. */
+#define FMODE_BACKING (3u << 24)
 #define RWF_APPEND 0x10
 #define MAP_HUGETLB 0x40000
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -96,9 +99,12 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct inode;
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -117,6 +123,13 @@ struct file {
 	void *private_data;
 	unsigned int f_flags;
 	long long f_pos;
+	unsigned int f_mode;
+};
+
+/* fs/file_table.c, Linux 6.5: the file below one of an overlay file system. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
 };
 
 struct fdtable {

@@ -174,6 +174,7 @@ static __always_inline void forget_region(struct region *region)
 	region->mapping = 0;
 	region->changing = 0;
 	region->on_disk = 0;
+	region->overlay.inode = 0;
 }
 
 /* Appends one component to the region's path. False: no room. */
@@ -227,6 +228,24 @@ GLOBAL int describe_path(__u64 file_address)
 	}
 	region->flags |= HUSK_TRANSITION_PATH_CUT;
 	return 0;
+}
+
+/* The file as a process opens it, if that is another one than the mapping has. */
+static __always_inline void describe_overlay(struct region *region, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
+
+	if (bpf_core_type_exists(struct backing_file) &&
+	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING)) {
+		struct backing_file *backing =
+			(void *)file - bpf_core_field_offset(struct backing_file, file);
+
+		inode = BPF_CORE_READ(backing, user_path.dentry, d_inode);
+	}
+	if (!inode || inode == BPF_CORE_READ(file, f_inode))
+		return;
+	region->overlay.inode = BPF_CORE_READ(inode, i_ino);
+	region->overlay.device = BPF_CORE_READ(inode, i_sb, s_dev);
 }
 
 /* Which file it is, whatever is made of it; the path of one in a folder is described apart. */
@@ -300,8 +319,10 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		describe_file(region, file);
 		region->file_offset =
 			vma->vm_pgoff * HUSK_PAGE_SIZE + (region->start - vma->vm_start);
-		if (region->backing == HUSK_BACKING_FILE)
+		if (region->backing == HUSK_BACKING_FILE) {
 			describe_path((__u64)BPF_CORE_READ(vma, vm_file));
+			describe_overlay(region, (struct file *)BPF_CORE_READ(vma, vm_file));
+		}
 	} else {
 		region->backing = HUSK_BACKING_SPECIAL;
 		region->populated = 1;

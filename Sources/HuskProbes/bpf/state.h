@@ -49,7 +49,8 @@ struct {
 	__type(value, __s64);
 } copying SEC(".maps");
 
-/* Files that are mapped executable by a target: writing to them changes code. */
+/* Files that are mapped executable by a target: writing to them changes code. The value is the
+ * file as its mapping knows it: through an overlay file system it is written to as another one. */
 struct viewed_file {
 	__u64 inode;
 	__u32 device; /* in the kernel's encoding */
@@ -61,7 +62,7 @@ struct {
 	__uint(max_entries, MAX_VIEWED);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct viewed_file);
-	__type(value, __u32);
+	__type(value, struct viewed_file);
 } viewed SEC(".maps");
 
 /* User space sets the size before it loads the object. */
@@ -120,6 +121,7 @@ struct region {
 	__u32 backing; /* enum husk_backing */
 	__u32 flags;   /* HUSK_TRANSITION_* */
 	__u32 device, link_count;
+	struct viewed_file overlay; /* the same file as an overlay shows it; inode 0: in none */
 	__u8 open;     /* its transition has been sent, its pages have not all been */
 	__u8 populated; /* false: no page of it can exist */
 	__u8 absent;    /* enum absent */

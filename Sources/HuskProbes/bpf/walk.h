@@ -42,12 +42,15 @@ static __always_inline void fill_file(struct husk_file *file, const struct regio
 /* From now on, whoever writes to this file changes code. */
 static __always_inline void note_viewed_file(const struct region *region)
 {
-	struct viewed_file key = {.inode = region->inode, .device = region->device};
-	__u32 one = 1;
+	struct viewed_file file = {.inode = region->inode, .device = region->device};
+	struct viewed_file overlay = {.inode = region->overlay.inode,
+				      .device = region->overlay.device};
 
-	if (bpf_map_lookup_elem(&viewed, &key))
+	if (bpf_map_lookup_elem(&viewed, &file))
 		return;
-	if (bpf_map_update_elem(&viewed, &key, &one, BPF_ANY))
+	if (overlay.inode)
+		bpf_map_update_elem(&viewed, &overlay, &file, BPF_ANY);
+	if (bpf_map_update_elem(&viewed, &file, &file, BPF_ANY))
 		send_loss(region->start, region->end - region->start, HUSK_CAUSE_NO_STATE);
 }
 

@@ -185,7 +185,7 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 {
 	__u32 call = how & CALL_MASK;
 	struct file *file = written_file(regs, abi, call);
-	struct viewed_file key = {};
+	struct viewed_file key = {}, *mapped;
 	struct inode *inode;
 
 	if (file) {
@@ -202,9 +202,10 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 	}
 	if (!file)
 		return WRITTEN_NOTHING;
-	if (bpf_map_lookup_elem(&viewed, &key)) {
+	mapped = bpf_map_lookup_elem(&viewed, &key);
+	if (mapped) {
 		written_range(regs, abi, call, result, file, start, length);
-		send_write(how, key.device, key.inode, *start, *length);
+		send_write(how, mapped->device, mapped->inode, *start, *length);
 		return WRITTEN_TOLD;
 	}
 	if (is_memory_file(file, inode)) {
