@@ -69,6 +69,7 @@ static __always_inline bool begin_call(struct thread *thread, struct pt_regs *re
 	thread->prior_count = 0;
 	thread->prior_incomplete = 0;
 	thread->prior_executable = 0;
+	thread->prior_unseen = 0;
 	thread->prior_view = 0;
 	thread->prior_changing = 0;
 	return true;
@@ -133,8 +134,11 @@ static __always_inline bool before_call(struct thread *thread)
 		thread->asks = thread->prior_executable;
 	}
 	/* What another thread has just made executable may be run and gone before it is copied. */
-	thread->looks_at_all = thread->prior_executable && others_are_copying(thread);
-	if (thread->prior_changing || thread->looks_at_all) {
+	thread->looks_at_all = (thread->prior_executable || thread->prior_unseen) &&
+			       others_are_copying(thread);
+	if (thread->call == HUSK_CALL_MREMAP && thread->prior_unseen)
+		thread->is_unknown = 1; /* what it moves may be executable */
+	if (thread->prior_changing || thread->prior_unseen || thread->looks_at_all) {
 		set_range(thread, start, length);
 		if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
 			thread->end = thread->prior[0].end;

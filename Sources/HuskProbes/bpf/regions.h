@@ -127,7 +127,7 @@ GLOBAL int note_prior_regions(__u64 address, __u64 length)
 	set_range(thread, address, length);
 	bpf_loop(MAX_REGIONS, note_prior_step, &context, 0);
 	if (thread->next < thread->end)
-		thread->prior_incomplete = 1;
+		thread->prior_incomplete = thread->prior_unseen = 1;
 	return 0;
 }
 

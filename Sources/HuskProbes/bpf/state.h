@@ -199,7 +199,8 @@ struct thread {
 	__u8 counted;       /* in `copying`, under copying_key */
 	__u8 looks_at_all;  /* a look at what is executable, changing or not */
 	__u8 is_unknown;    /* the arguments could not be read: the result tells the range */
-	__u8 more_padding[6];
+	__u8 prior_unseen; /* the lock was taken: what was there before the call is not known */
+	__u8 more_padding[5];
 	__u64 copying_key;
 	struct viewed_file written; /* a call is writing to it; inode 0: to none of interest */
 	struct prior prior[MAX_PRIOR];
