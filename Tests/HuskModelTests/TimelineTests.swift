@@ -86,6 +86,25 @@ struct AddressSpaceTests {
         #expect(timeline.views(of: key, offsets: 0..<UInt64.max).map(\.pid) == [2, 3])
     }
 
+    @Test("processes that share memory have one address space, until the last of them is gone")
+    func sharing() {
+        var timeline = Timeline()
+        timeline.note(region(0x10000, 0x11000), of: 1)
+        timeline.fork(parent: 1, child: 2, sharing: true)
+        timeline.note(region(0x20000, 0x21000, offset: 0x8000), of: 2)
+        let whole = Address(0)..<Address(.max)
+        #expect(timeline.executableRegions(of: 1, in: whole).count == 2)
+        // The lender ends first: its memory lives on in the borrower.
+        timeline.clear(1)
+        #expect(timeline.executableRegions(of: 1, in: whole).isEmpty)
+        #expect(timeline.executableRegions(of: 2, in: whole).count == 2)
+        let key = Timeline.FileKey(Self.file)
+        #expect(timeline.views(of: key, offsets: 0..<UInt64.max).map(\.pid) == [2, 2])
+        #expect(timeline.views(of: key, offsets: 0..<UInt64.max, limit: 1).count == 1)
+        timeline.clear(2)
+        #expect(timeline.views(of: key, offsets: 0..<UInt64.max).isEmpty)
+    }
+
     @Test("numbers at the end of what 64 bits hold do not trap")
     func extremes() {
         var timeline = Timeline()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import Glibc
 import Husk
 import Testing
 
@@ -62,6 +63,33 @@ struct ProcessFileTests {
         #expect(count(0x1000, 0x2000) == 2)
         #expect(count(0x2000, 0x3000) == 1)
         #expect(count(0x3000, 0x4000) == 0)
+    }
+
+    @Test("a file is referenced by its hash only if it has not changed since it was mapped")
+    func references() throws {
+        let path = NSTemporaryDirectory() + "husk-reference-\(getpid())"
+        defer { unlink(path) }
+        let bytes = [UInt8](repeating: 0xC3, count: 10_000)
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        let device = UInt64(status.st_dev)
+        let file = FileIdentity(
+            deviceMajor: UInt32(device >> 8 & 0xFFF), deviceMinor: UInt32(device & 0xFF),
+            inode: UInt64(status.st_ino), linkCount: 1, name: TargetText("reference"),
+            path: TargetText(path))
+        func reference(afterChange seconds: Double) -> FileReference? {
+            let changed =
+                UInt64(status.st_ctim.tv_sec) * 1_000_000_000 + UInt64(status.st_ctim.tv_nsec)
+            let time = UInt64(Double(changed) + seconds * 1e9)
+            return BackingFileReader().reference(
+                to: file, at: 4096, length: 8192, mappedAt: Timestamp(monotonic: 0, wall: time))
+        }
+        let known = try #require(reference(afterChange: 1))
+        #expect(known.length == 10_000 - 4096)
+        #expect(known.digest == Digest(of: Array(bytes[4096...])))
+        #expect(reference(afterChange: -1) == nil)
+        #expect(reference(afterChange: 0) == nil)
     }
 
     @Test("a perf map that is a FIFO is not waited for")
