@@ -105,7 +105,8 @@ public struct Transition: Hashable, Sendable {
     public var id: ID
     public var number: RecordNumber
     public var kind: TransitionKind
-    /// The system call behind it; nil: none (``TransitionKind/present``).
+    /// The system call behind it; nil: none (``TransitionKind/present``, and a look because the
+    /// trace is ended).
     public var call: SystemCall?
     public var abi: CallABI
     /// When the call returned.

@@ -104,7 +104,7 @@ struct TextLines {
     /// What has happened; for a look or a write, at the occasion of which call.
     private func action(_ transition: Transition) -> String {
         switch transition.kind {
-        case .look: "look:" + (transition.call?.rawValue ?? "")
+        case .look: transition.call.map { "look:" + $0.rawValue } ?? "look"
         case .write: transition.call?.rawValue ?? "write"
         default: transition.kind.rawValue
         }

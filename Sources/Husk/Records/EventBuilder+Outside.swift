@@ -202,6 +202,30 @@ extension EventBuilder {
         return transition.hasPages ? beginCapture(of: transition) : nil
     }
 
+    // MARK: What can change without a call, when the trace is ended
+
+    /// The regions of processes that live on which can change without a call.
+    func changingRegions() -> [(pid: Int32, region: MappedRegion)] {
+        timeline.processes.sorted().flatMap { pid in
+            timeline.executableRegions(of: pid).filter { region in
+                switch region.backing {
+                case .memfd, .sharedMemory: true
+                default: region.protection.contains(.write)
+                }
+            }.map { (pid, $0) }
+        }
+    }
+
+    /// Begins a last look at a region, from outside.
+    mutating func lookOnceMore(at region: MappedRegion, of pid: Int32) -> OutsideCapture {
+        let transition = outsideTransition(
+            region, of: pid, as: .look, call: nil, writer: nil,
+            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
+            at: clock.now())
+        tell(transition)
+        return beginCapture(of: transition)
+    }
+
     // MARK: One region from outside
 
     /// A region whose pages are being read from outside.

@@ -132,11 +132,26 @@ final class RingThread: @unchecked Sendable {
                 var capture = context.builder.takePresent(
                     region, of: pid, capturing: capturesPresent)
             else { continue }
-            while context.builder.captureMore(&capture, pages: 1024) {
-                ring_buffer__consume(ring)
-            }
+            readOn(&capture, context, ring)
         }
         ring_buffer__consume(ring)
+    }
+
+    private func readOn(
+        _ capture: inout EventBuilder.OutsideCapture, _ context: Context, _ ring: OpaquePointer
+    ) {
+        while context.builder.captureMore(&capture, pages: 1024) { ring_buffer__consume(ring) }
+    }
+
+    /// The trace is ended, and its targets live on: what can change without a call is looked at
+    /// for the last time, as it would be at their end.
+    private func lookOnceMore(_ context: Context, _ ring: OpaquePointer) {
+        ring_buffer__consume(ring)
+        for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
+        {
+            var capture = context.builder.lookOnceMore(at: region, of: pid)
+            readOn(&capture, context, ring)
+        }
     }
 
     /// Until told to stop, or until no process is watched any more.
@@ -157,7 +172,10 @@ final class RingThread: @unchecked Sendable {
             }
             if ready < 0 { return }
             if descriptors[0].revents != 0 { ring_buffer__consume(ring) }
-            if descriptors[1].revents != 0 { return }
+            if descriptors[1].revents != 0 {
+                lookOnceMore(context, ring)
+                return
+            }
             for index in 2..<descriptors.count where descriptors[index].revents != 0 {
                 descriptors[index].fd = -1  // poll(2) skips it from now on
                 descriptors[index].revents = 0

@@ -50,6 +50,9 @@ static __always_inline bool take_entry(struct found *found, __u64 entry)
 	found->start = BPF_CORE_READ(vma, vm_start);
 	found->end = BPF_CORE_READ(vma, vm_end);
 	found->flags = flags;
+	found->may_change = (flags & HUSK_PROTECTION_WRITE) || BPF_CORE_READ(vma, vm_file) ||
+			    (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) &&
+			     BPF_CORE_READ(vma, vm_userfaultfd_ctx.ctx));
 	return found->end > found->address && found->start < found->end;
 }
 

@@ -95,47 +95,79 @@ static __always_inline __u64 memory_key(void)
 	return (__u64)BPF_CORE_READ(task, mm);
 }
 
+#define UNSLOTTED (COPYING_SLOTS + 1)
+
 /* From here on, until the walk has ended, others of the address space must not throw away what
- * has become executable without a look. */
-static __always_inline void begin_copying(struct thread *thread)
+ * becomes executable in [start, end) without a look. */
+GLOBAL int begin_copying(__u64 start, __u64 end)
 {
-	__u64 key = memory_key();
-	__s64 *count, zero = 0;
+	struct thread *thread = this_thread();
+	__u64 key = memory_key(), self = thread_key();
+	struct copying *copies;
 
-	if (thread->counted)
-		return;
-	count = bpf_map_lookup_elem(&copying, &key);
-	if (!count) {
-		bpf_map_update_elem(&copying, &key, &zero, BPF_NOEXIST);
-		count = bpf_map_lookup_elem(&copying, &key);
+	if (!thread || thread->copying_slot)
+		return 0;
+	copies = bpf_map_lookup_elem(&copying, &key);
+	if (!copies) {
+		bpf_map_update_elem(&copying, &key, zero_copying, BPF_NOEXIST);
+		copies = bpf_map_lookup_elem(&copying, &key);
 	}
-	if (!count)
-		return;
-	__sync_fetch_and_add(count, 1);
-	thread->counted = 1;
+	if (!copies)
+		return 0;
 	thread->copying_key = key;
+	for (int i = 0; i < COPYING_SLOTS; i++) {
+		struct copying_slot *slot = &copies->slots[i];
+
+		if (slot->owner || __sync_val_compare_and_swap(&slot->owner, 0, self))
+			continue;
+		slot->start = start;
+		slot->end = end;
+		thread->copying_slot = i + 1;
+		return 0;
+	}
+	__sync_fetch_and_add(&copies->unslotted, 1);
+	thread->copying_slot = UNSLOTTED;
+	return 0;
 }
 
-static __always_inline void end_copying(struct thread *thread)
+GLOBAL int end_copying(void)
 {
-	__u64 key = thread->copying_key;
-	__s64 *count;
+	struct thread *thread = this_thread();
+	struct copying *copies;
+	__u32 slot;
+	__u64 key;
 
-	if (!thread->counted)
-		return;
-	thread->counted = 0;
-	count = bpf_map_lookup_elem(&copying, &key);
-	if (count)
-		__sync_fetch_and_add(count, -1);
+	if (!thread || !thread->copying_slot)
+		return 0;
+	key = thread->copying_key;
+	slot = thread->copying_slot;
+	thread->copying_slot = 0;
+	copies = bpf_map_lookup_elem(&copying, &key);
+	if (!copies)
+		return 0;
+	if (slot <= COPYING_SLOTS)
+		copies->slots[(slot - 1) & (COPYING_SLOTS - 1)].owner = 0;
+	else
+		__sync_fetch_and_add(&copies->unslotted, -1);
+	return 0;
 }
 
-/* Is another thread of this address space making something executable at this moment? */
-static __always_inline bool others_are_copying(const struct thread *thread)
+/* Is another thread of this address space making something in [start, end) executable now? */
+GLOBAL int others_are_copying(__u64 start, __u64 end)
 {
-	__u64 key = memory_key();
-	__s64 *count = bpf_map_lookup_elem(&copying, &key);
+	__u64 key = memory_key(), self = thread_key();
+	struct copying *copies = bpf_map_lookup_elem(&copying, &key);
+	struct thread *thread = this_thread();
 
-	return count && *count > thread->counted;
+	if (!copies || !thread)
+		return 0;
+	for (int i = 0; i < COPYING_SLOTS; i++) {
+		const struct copying_slot *slot = &copies->slots[i];
+
+		if (slot->owner && slot->owner != self && slot->start < end && start < slot->end)
+			return 1;
+	}
+	return copies->unslotted > (thread->copying_slot == UNSLOTTED);
 }
 
 static __always_inline bool current_is_target(void)

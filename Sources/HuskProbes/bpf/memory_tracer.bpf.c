@@ -135,7 +135,7 @@ static __always_inline bool before_call(struct thread *thread)
 	}
 	/* What another thread has just made executable may be run and gone before it is copied. */
 	thread->looks_at_all = (thread->prior_executable || thread->prior_unseen) &&
-			       others_are_copying(thread);
+			       others_are_copying(start, start + length);
 	if (thread->call == HUSK_CALL_MREMAP && thread->prior_unseen)
 		thread->is_unknown = 1; /* what it moves may be executable */
 	if (thread->prior_changing || thread->prior_unseen || thread->looks_at_all) {
@@ -179,15 +179,16 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 	else if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
 		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
-	end_copying(thread);
+	end_copying();
 	if (!begin_call(thread, regs, abi, call))
 		return;
-	if (thread->asks || thread->is_unknown)
-		begin_copying(thread);
+	/* Where it is going to be executable is known of mprotect and MAP_FIXED only. */
+	if (is_mprotect(thread) && thread->asks)
+		begin_copying(thread->address & PAGE_MASK, thread->address + thread->length);
 	if (before_call(thread))
 		thread->phase = PHASE_IN_CALL;
-	if (thread->asks)
-		begin_copying(thread);
+	if (thread->asks || thread->is_unknown)
+		begin_copying(0, WHOLE_END);
 }
 
 /* The registers with which the thread has entered the kernel. */
@@ -495,7 +496,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	if (thread->phase == PHASE_IN_CALL)
 		after_call(thread, result, may_defer);
 	if (thread->phase == PHASE_IDLE)
-		end_copying(thread);
+		end_copying();
 }
 
 /*
@@ -611,7 +612,7 @@ static __always_inline void thread_ended(void)
 
 	/* Two last threads may end at once: what is a thread's own goes in any case. */
 	if (thread)
-		end_copying(thread);
+		end_copying();
 	if (is_target && config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
 	bpf_map_delete_elem(&threads, &key);

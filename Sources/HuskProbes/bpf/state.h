@@ -38,15 +38,27 @@ struct {
 } targets SEC(".maps");
 
 /*
- * How many threads of an address space (by its mm_struct) are making something executable and
- * have not copied it yet. Meanwhile another thread may run it and throw it away.
+ * What threads of an address space (by its mm_struct) are making executable and have not copied
+ * yet. Meanwhile another thread may run it and throw it away.
  */
+#define COPYING_SLOTS 8
+
+struct copying_slot {
+	__u64 owner; /* thread_key(); 0: free */
+	__u64 start, end;
+};
+
+struct copying {
+	struct copying_slot slots[COPYING_SLOTS];
+	__s64 unslotted; /* threads that have found no slot: their ranges are not known */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_TARGETS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	__type(value, __s64);
+	__type(value, struct copying);
 } copying SEC(".maps");
 
 /* Files that are mapped executable by a target: writing to them changes code. The value is the
@@ -162,6 +174,7 @@ struct found {
 	__u64 address, start, end, flags; /* start: ~0: there is none */
 	__u64 entry, limit;               /* the tree's node that is being gone through */
 	__u64 wanted;                     /* bits that its flags must have */
+	__u64 may_change;                 /* without a call: it is worth the lock */
 	__u64 node[MAPLE_NODE_WORDS];
 };
 
@@ -196,7 +209,7 @@ struct thread {
 	__u8 dying;
 	__u8 reads_outside; /* some page of the open region is left to user space */
 	__u8 turn;          /* which of the thread's two callbacks was scheduled last */
-	__u8 counted;       /* in `copying`, under copying_key */
+	__u8 copying_slot;  /* in `copying`, under copying_key: its number from 1 on; 0: none */
 	__u8 looks_at_all;  /* a look at what is executable, changing or not */
 	__u8 is_unknown;    /* the arguments could not be read: the result tells the range */
 	__u8 prior_unseen; /* the lock was taken: what was there before the call is not known */
@@ -270,5 +283,6 @@ struct {
 
 static char zero_thread[sizeof(struct thread)];
 static char zero_callback[sizeof(struct callback)];
+static char zero_copying[sizeof(struct copying)];
 
 #endif /* HUSK_STATE_H */

@@ -291,6 +291,11 @@ GLOBAL int open_region(__u32 may_sleep)
 		}
 		if (thread->found.start > thread->next)
 			thread->next = thread->found.start;
+		if (thread->mode == MODE_LOOK && !thread->looks_at_all &&
+		    !thread->found.may_change) {
+			thread->next = thread->found.end;
+			return STEP_ON;
+		}
 	}
 	error = bpf_find_vma(bpf_get_current_task_btf(), thread->next, describe_region, &context,
 			     0);
@@ -435,7 +440,7 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 	}
 	thread->phase = PHASE_IDLE;
 	if (thread->mode != MODE_LOOK)
-		end_copying(thread);
+		end_copying();
 	return STEP_STOP;
 }
 
