@@ -51,9 +51,9 @@ enum HookPlace {
         case .processFunction(let name):
             Self.attach(program, to: [name], atReturn: false)
         case .callFunctions:
-            Self.attach(program, to: SyscallFunctions.entered(in: kernel), atReturn: false)
+            Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: false)
         case .callFunctionReturns:
-            Self.attach(program, to: SyscallFunctions.left(in: kernel), atReturn: true)
+            Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: true)
         case .processTracepoint, .callTracepoint, .exitFunction:
             bpf_program__attach(program)
         }

@@ -284,6 +284,10 @@ final class ProbeObject {
         Self.forEachProgram(of: object) { program in
             if bpf_program__autoload(program) { pending.append(program) }
         }
+        // Exits first: a call that is entered before they are there would seem to have no end.
+        pending =
+            pending.filter { Self.seesEntries($0) == false }
+            + pending.filter { Self.seesEntries($0) }
         for program in pending {
             let (link, log) = LibbpfLog.collecting { [kernel] in
                 HookPlace(of: program).attach(program, kernel)
@@ -298,6 +302,10 @@ final class ProbeObject {
             }
             links.append(link)
         }
+    }
+
+    private static func seesEntries(_ program: OpaquePointer) -> Bool {
+        String(cString: bpf_program__name(program)).hasSuffix("_enter")
     }
 
     /// Removes every probe from the kernel. A callback that is under way still ends.

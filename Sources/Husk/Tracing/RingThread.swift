@@ -28,6 +28,8 @@ final class RingThread: @unchecked Sendable {
 
     /// How long the end may take: for threads of targets that are still copying.
     private static let drainLimit: UInt64 = 2_000_000_000
+    /// And for reading what is in the ring.
+    private static let readLimit: UInt64 = 60_000_000_000
 
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
@@ -81,7 +83,18 @@ final class RingThread: @unchecked Sendable {
     /// Where libbpf's callback finds its way back to.
     private final class Context {
         var builder: EventBuilder
+        /// How many records may still be taken before the ring's thread looks at other things.
+        var budget = 0
         init(_ builder: EventBuilder) { self.builder = builder }
+    }
+
+    /// Targets may write faster than Husk reads: libbpf would never come back.
+    private static let portion = 4096
+
+    /// Reads a portion of what is in the ring. True: there may be more.
+    private func consume(_ ring: OpaquePointer, _ context: Context) -> Bool {
+        context.budget = Self.portion
+        return ring_buffer__consume(ring) < 0
     }
 
     private func run() {
@@ -93,18 +106,21 @@ final class RingThread: @unchecked Sendable {
             probes.ringDescriptor,
             { context, data, size in
                 guard let context, let data else { return 0 }
-                Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().builder
-                    .take(UnsafeRawBufferPointer(start: data, count: size))
-                return 0
+                let this = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
+                this.builder.take(UnsafeRawBufferPointer(start: data, count: size))
+                this.budget -= 1
+                // A negative result ends the reading, after this record.
+                return this.budget > 0 ? 0 : -EAGAIN
             }, Unmanaged.passUnretained(context).toOpaque(), nil)
         withExtendedLifetime(context) {
+            var given: [UInt64]?
             if let ring {
                 // The probes are in place: what changes from here on comes through the ring.
                 for target in targets { takePresent(target.pid, context, ring) }
                 isReady.signal()
                 read(ring, context)
                 probes.unwatchAll()
-                drain(ring, context)
+                given = drain(ring, context)
                 ring_buffer__free(ring)
             } else {
                 isReady.signal()
@@ -116,7 +132,8 @@ final class RingThread: @unchecked Sendable {
                     range.pid, from: range.start, to: range.end, count: range.count)
             }
             context.builder.finish(
-                given: probes.counter(HUSK_COUNTER_SEQUENCE), missedRuns: probes.missedRuns)
+                given: given ?? probes.counter(HUSK_COUNTER_SEQUENCE), missedRuns: probes.missedRuns
+            )
         }
         whenDone()
     }
@@ -134,19 +151,19 @@ final class RingThread: @unchecked Sendable {
             else { continue }
             readOn(&capture, context, ring)
         }
-        ring_buffer__consume(ring)
+        _ = consume(ring, context)
     }
 
     private func readOn(
         _ capture: inout EventBuilder.OutsideCapture, _ context: Context, _ ring: OpaquePointer
     ) {
-        while context.builder.captureMore(&capture, pages: 1024) { ring_buffer__consume(ring) }
+        while context.builder.captureMore(&capture, pages: 1024) { _ = consume(ring, context) }
     }
 
     /// The trace is ended, and its targets live on: what can change without a call is looked at
     /// for the last time, as it would be at their end.
     private func lookOnceMore(_ context: Context, _ ring: OpaquePointer) {
-        ring_buffer__consume(ring)
+        _ = consume(ring, context)
         for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
         {
             var capture = context.builder.lookOnceMore(at: region, of: pid)
@@ -163,15 +180,16 @@ final class RingThread: @unchecked Sendable {
             ] + targets.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         var living = targets.count
         var ended = 0
+        var hasMore = false
         while true {
             // Children have no descriptor here. Their ends come through the ring; the timeout is
             // for an end whose record found no room.
-            let patience: Int32 = living == 0 ? 500 : -1
+            let patience: Int32 = hasMore ? 0 : living == 0 ? 500 : -1
             let ready = retryingInterrupted {
                 Int(poll(&descriptors, nfds_t(descriptors.count), patience))
             }
             if ready < 0 { return }
-            if descriptors[0].revents != 0 { ring_buffer__consume(ring) }
+            if hasMore || descriptors[0].revents != 0 { hasMore = consume(ring, context) }
             if descriptors[1].revents != 0 {
                 lookOnceMore(context, ring)
                 return
@@ -181,9 +199,10 @@ final class RingThread: @unchecked Sendable {
                 descriptors[index].revents = 0
                 living -= 1
             }
-            let hasNews = context.builder.endedProcesses != ended || ready == 0
+            let isQuiet = ready == 0 && !hasMore
+            let hasNews = context.builder.endedProcesses != ended || isQuiet
             ended = context.builder.endedProcesses
-            if ready == 0 { dropTheDead() }
+            if isQuiet { dropTheDead() }
             if living == 0 || hasNews, probes.watchesNoOne { return }
         }
     }
@@ -195,18 +214,21 @@ final class RingThread: @unchecked Sendable {
         }
     }
 
-    /// Reads what is left, and waits a bounded time for threads that are still copying.
-    private func drain(_ ring: OpaquePointer, _ context: Context) {
-        let deadline = WallClock.monotonicNow() + Self.drainLimit
+    /// Reads what is left, and waits a bounded time for threads that are still copying. Returns
+    /// the record numbers that had been given by then: what comes later is not of this trace.
+    private func drain(_ ring: OpaquePointer, _ context: Context) -> [UInt64] {
+        let start = WallClock.monotonicNow()
         while true {
-            while ring_buffer__consume(ring) > 0 {}
+            // What is there is read, however long that takes: it is one ring at most, and what
+            // threads that are held in the kernel add to it.
+            while consume(ring, context), WallClock.monotonicNow() < start + Self.readLimit {}
             let given = probes.counter(HUSK_COUNTER_SEQUENCE)
             // Records that found no room never come.
             let neverSent = probes.counter(HUSK_COUNTER_UNSENT).reduce(0, +)
             let isWhole =
                 !context.builder.hasOpenTransitions
                 && context.builder.missingRecords(given: given) <= neverSent
-            if isWhole || WallClock.monotonicNow() > deadline { return }
+            if isWhole || WallClock.monotonicNow() > start + Self.drainLimit { return given }
             usleep(1000)
         }
     }

@@ -36,6 +36,24 @@ static __always_inline __u64 node_word(const struct found *found, __u32 offset, 
 	return found->node[(offset / 8 + index) & (MAPLE_NODE_WORDS - 1)];
 }
 
+/* What is_changing() (regions.h) says under the lock. */
+static __always_inline bool may_change(struct vm_area_struct *vma, __u64 flags)
+{
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+	struct dentry *dentry;
+
+	if (flags & HUSK_PROTECTION_WRITE)
+		return true;
+	if (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) &&
+	    BPF_CORE_READ(vma, vm_userfaultfd_ctx.ctx))
+		return true;
+	if (!file || !BPF_CORE_READ(vma, vm_ops))
+		return false;
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	return BPF_CORE_READ(dentry, d_parent) == dentry ||
+	       BPF_CORE_READ(file, f_mapping, i_mmap_writable.counter) > 0;
+}
+
 /* A leaf's entry: a region, or nothing. */
 static __always_inline bool take_entry(struct found *found, __u64 entry)
 {
@@ -50,9 +68,8 @@ static __always_inline bool take_entry(struct found *found, __u64 entry)
 	found->start = BPF_CORE_READ(vma, vm_start);
 	found->end = BPF_CORE_READ(vma, vm_end);
 	found->flags = flags;
-	found->may_change = (flags & HUSK_PROTECTION_WRITE) || BPF_CORE_READ(vma, vm_file) ||
-			    (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) &&
-			     BPF_CORE_READ(vma, vm_userfaultfd_ctx.ctx));
+	found->is_populated = BPF_CORE_READ(vma, anon_vma) || BPF_CORE_READ(vma, vm_file);
+	found->may_change = may_change(vma, flags);
 	return found->end > found->address && found->start < found->end;
 }
 

@@ -145,10 +145,15 @@ GLOBAL int end_copying(void)
 	copies = bpf_map_lookup_elem(&copying, &key);
 	if (!copies)
 		return 0;
-	if (slot <= COPYING_SLOTS)
-		copies->slots[(slot - 1) & (COPYING_SLOTS - 1)].owner = 0;
-	else
+	if (slot <= COPYING_SLOTS) {
+		struct copying_slot *own = &copies->slots[(slot - 1) & (COPYING_SLOTS - 1)];
+
+		/* The entry may have been made anew since, and the slot be another's. */
+		if (own->owner == thread_key())
+			own->owner = 0;
+	} else {
 		__sync_fetch_and_add(&copies->unslotted, -1);
+	}
 	return 0;
 }
 
@@ -167,7 +172,31 @@ GLOBAL int others_are_copying(__u64 start, __u64 end)
 		if (slot->owner && slot->owner != self && slot->start < end && start < slot->end)
 			return 1;
 	}
-	return copies->unslotted > (thread->copying_slot == UNSLOTTED);
+	/* Less than none: an entry that was made anew. Nothing is known then. */
+	return copies->unslotted != (thread->copying_slot == UNSLOTTED);
+}
+
+/* The address space goes with its last process; others may still use it. */
+static __always_inline void forget_copying(void)
+{
+	__u64 key = memory_key();
+	struct copying *copies = bpf_map_lookup_elem(&copying, &key);
+
+	if (!copies || copies->unslotted)
+		return;
+	for (int i = 0; i < COPYING_SLOTS; i++)
+		if (copies->slots[i].owner)
+			return;
+	bpf_map_delete_elem(&copying, &key);
+}
+
+/* Between vfork(2), or posix_spawn(3), and execve or the end: the memory is the parent's, who
+ * waits, and stays as it is. */
+static __always_inline bool only_borrows_memory(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, vfork_done) != 0;
 }
 
 static __always_inline bool current_is_target(void)

@@ -216,6 +216,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct files_struct *files;
+	void *vfork_done; /* struct completion: the parent waits for it */
 	/* Those that it traces, linked by their ptrace_entry. */
 	struct list_head ptraced, ptrace_entry;
 };

@@ -122,7 +122,8 @@ static __always_inline bool before_call(struct thread *thread)
 		look(thread, 0, WHOLE_END);
 		return false;
 	case HUSK_CALL_EXECVE:
-		look(thread, 0, WHOLE_END);
+		if (!only_borrows_memory())
+			look(thread, 0, WHOLE_END);
 		return false;
 	}
 	note_prior_regions(start, length);
@@ -587,8 +588,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 /* The last look, whatever has ended the process. */
 static __always_inline void look_at_the_end(struct task_struct *task)
 {
-	struct thread *thread = thread_state();
+	struct thread *thread;
 
+	if (only_borrows_memory())
+		return;
+	thread = thread_state();
 	if (!thread) {
 		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
 		return;
@@ -619,8 +623,7 @@ static __always_inline void thread_ended(void)
 	forget_callbacks();
 	if (!is_target || task->signal->live.counter > 0)
 		return;
-	key = memory_key();
-	bpf_map_delete_elem(&copying, &key);
+	forget_copying();
 	pid = current_pid();
 	bpf_map_delete_elem(&targets, &pid); /* the number may be given to another process */
 	tell_end(task);

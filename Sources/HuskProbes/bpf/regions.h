@@ -7,6 +7,7 @@
 #define MAX_REGIONS (1u << 17)   /* twice vm.max_map_count's default */
 /* For a lock that another thread holds: some milliseconds. */
 #define MAX_TRIES (1u << 14)
+#define MAX_LOOK_TRIES 64
 #define MAX_COMPONENTS 40         /* of a path, mount points included */
 #define MINOR_BITS 20             /* include/linux/kdev_t.h */
 
@@ -369,6 +370,22 @@ static __always_inline void describe_unseen(struct thread *thread, __u32 prior_b
 	region->absent = is_file		 ? ABSENT_FAULT
 			 : config.hidden_pages ? ABSENT_HIDDEN
 					       : ABSENT_UNTOUCHED;
+}
+
+/* The same for a look: what the tree of regions says, read without the lock. */
+static __always_inline void describe_found(struct thread *thread)
+{
+	struct region *region = &thread->region;
+	const struct found *found = &thread->found;
+
+	forget_region(region);
+	region->start = thread->next;
+	region->end = found->end < thread->end ? found->end : thread->end;
+	region->flags = HUSK_TRANSITION_UNSEEN | HUSK_TRANSITION_CHANGING;
+	region->protection = protection_of(found->flags);
+	region->populated = !!found->is_populated;
+	region->changing = !!found->may_change;
+	region->absent = ABSENT_UNTOUCHED;
 }
 
 #endif /* HUSK_REGIONS_H */

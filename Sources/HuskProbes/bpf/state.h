@@ -174,7 +174,8 @@ struct found {
 	__u64 address, start, end, flags; /* start: ~0: there is none */
 	__u64 entry, limit;               /* the tree's node that is being gone through */
 	__u64 wanted;                     /* bits that its flags must have */
-	__u64 may_change;                 /* without a call: it is worth the lock */
+	__u64 may_change;                 /* without a call: it is worth a look */
+	__u64 is_populated;               /* false: no page of it can exist */
 	__u64 node[MAPLE_NODE_WORDS];
 };
 

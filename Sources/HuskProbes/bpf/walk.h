@@ -302,8 +302,14 @@ GLOBAL int open_region(__u32 may_sleep)
 	/* Another thread holds the address-space lock. A callback steps aside, so that this
 	 * thread can run. Elsewhere preemption is off, and spinning may wait for a thread that
 	 * waits for this CPU: then the region stays unseen, but its pages are copied. */
-	if (error == -EBUSY && ++thread->tries < MAX_TRIES)
+	if (error == -EBUSY && ++thread->tries < (thread->mode == MODE_LOOK ? MAX_LOOK_TRIES
+									     : MAX_TRIES))
 		return may_sleep ? STEP_STOP : STEP_ON;
+	if (error == -EBUSY && thread->mode == MODE_LOOK) {
+		/* What the tree says is good enough for a look. */
+		describe_found(thread);
+		error = 0;
+	}
 	if (error == -EBUSY && thread->mode != MODE_CHANGE) {
 		tell_locked(thread);
 		return STEP_ON;
