@@ -62,7 +62,7 @@ coverage: test-deps
 	$(SWIFT) build -c $(CONFIG) --product husk-coverage
 	Tools/build-cases $(BIN)/cases
 	mkdir -p $(COVERAGE)
-	$(BIN)/husk-coverage run --copy syscall-exit --json $(COVERAGE)/0-host-exit.json $(BIN)/cases
+	$(BIN)/husk-coverage run --copy syscall-exit --small --json $(COVERAGE)/0-host-exit.json $(BIN)/cases
 	$(BIN)/husk-coverage run --json $(COVERAGE)/0-host.json $(BIN)/cases
 	$(BIN)/husk-coverage report $(COVERAGE)/*.json >docs/coverage.md
 
