@@ -129,11 +129,11 @@ static __always_inline void written_range(const struct pt_regs *regs, __u32 abi,
 }
 
 /* Is it /proc/PID/mem? */
-static __always_inline bool is_memory_file(struct file *file, struct inode *inode)
+static __always_inline bool is_memory_file(struct file *file)
 {
 	char name[4] = {};
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC)
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != PROC_SUPER_MAGIC)
 		return false;
 	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && !name[3];
@@ -153,12 +153,38 @@ static __always_inline struct file *written_file(const struct pt_regs *regs, __u
 	return open_file(second ? call_argument(regs, abi, 2) : call_argument(regs, abi, 0));
 }
 
+/* The key of `viewed`. */
+static __always_inline void identify_file(struct file *file, struct viewed_file *key)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	key->inode = BPF_CORE_READ(inode, i_ino);
+	key->device = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
+/* [start, start + length) of an address space has been written to from outside its protection. */
+static __always_inline enum written tell_memory_write(__u32 how, struct mm_struct *memory,
+						      __u64 start, __u64 length)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+	__u32 target;
+
+	if (memory == BPF_CORE_READ(self, mm))
+		return WRITTEN_OWN;
+	if (!memory || !bpf_core_field_exists(memory->owner))
+		return WRITTEN_NOTHING;
+	target = number_of(BPF_CORE_READ(memory, owner));
+	if (!target || !bpf_map_lookup_elem(&targets, &target))
+		return WRITTEN_NOTHING;
+	send_write(how, target, 0, start, length);
+	return WRITTEN_TOLD;
+}
+
 /* At a writing call's entry. */
 static __noinline void note_written_file(const struct pt_regs *regs, __u32 abi, __u32 call)
 {
 	struct thread *thread = this_thread();
 	struct viewed_file key = {};
-	struct inode *inode;
 	struct file *file;
 
 	if (thread)
@@ -168,9 +194,7 @@ static __noinline void note_written_file(const struct pt_regs *regs, __u32 abi, 
 	file = written_file(regs, abi, call);
 	if (!file)
 		return;
-	inode = BPF_CORE_READ(file, f_inode);
-	key.inode = BPF_CORE_READ(inode, i_ino);
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	identify_file(file, &key);
 	if (!bpf_map_lookup_elem(&viewed, &key))
 		return;
 	if (!thread)
@@ -186,13 +210,9 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 	__u32 call = how & CALL_MASK;
 	struct file *file = written_file(regs, abi, call);
 	struct viewed_file key = {}, *mapped;
-	struct inode *inode;
 
-	if (file) {
-		inode = BPF_CORE_READ(file, f_inode);
-		key.inode = BPF_CORE_READ(inode, i_ino);
-		key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	}
+	if (file)
+		identify_file(file, &key);
 	if (thread && thread->written.inode &&
 	    (thread->written.inode != key.inode || thread->written.device != key.device)) {
 		/* The descriptor is another file's now: where it was written is not known. */
@@ -208,21 +228,9 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 		send_write(how, mapped->device, mapped->inode, *start, *length);
 		return WRITTEN_TOLD;
 	}
-	if (is_memory_file(file, inode)) {
-		struct mm_struct *memory = BPF_CORE_READ(file, private_data);
-		struct task_struct *self = (void *)bpf_get_current_task();
-		__u32 target;
-
-		if (!memory || !bpf_core_field_exists(memory->owner))
-			return WRITTEN_NOTHING;
+	if (is_memory_file(file)) {
 		written_range(regs, abi, call, result, file, start, length);
-		if (memory == BPF_CORE_READ(self, mm))
-			return WRITTEN_OWN;
-		target = number_of(BPF_CORE_READ(memory, owner));
-		if (!target || !bpf_map_lookup_elem(&targets, &target))
-			return WRITTEN_NOTHING;
-		send_write(how, target, 0, *start, *length);
-		return WRITTEN_TOLD;
+		return tell_memory_write(how, BPF_CORE_READ(file, private_data), *start, *length);
 	}
 	return WRITTEN_NOTHING;
 }
@@ -308,12 +316,10 @@ static __always_inline enum written find_userfault_write(const struct pt_regs *r
 							 __u32 how, __u64 *start, __u64 *length)
 {
 	__u64 command = call_argument(regs, abi, 1), argument = call_argument(regs, abi, 2);
-	struct task_struct *self = (void *)bpf_get_current_task();
 	struct userfaultfd_ctx *context;
 	__u64 words[3] = {};
 	struct mm_struct *memory;
 	struct file *file;
-	__u32 target;
 
 	file = open_file(call_argument(regs, abi, 0));
 	if (!file || bpf_probe_read_user(words, sizeof(words), (void *)argument))
@@ -324,15 +330,7 @@ static __always_inline enum written find_userfault_write(const struct pt_regs *r
 	/* struct uffdio_copy and uffdio_move: to, from, length; the others: to, length. */
 	*length = (command & 0xff) == UFFDIO_COPY || (command & 0xff) == UFFDIO_MOVE ? words[2]
 										     : words[1];
-	if (memory == BPF_CORE_READ(self, mm))
-		return WRITTEN_OWN;
-	if (!memory || !bpf_core_field_exists(memory->owner))
-		return WRITTEN_NOTHING;
-	target = number_of(BPF_CORE_READ(memory, owner));
-	if (!target || !bpf_map_lookup_elem(&targets, &target))
-		return WRITTEN_NOTHING;
-	send_write(how, target, 0, *start, *length);
-	return WRITTEN_TOLD;
+	return tell_memory_write(how, memory, *start, *length);
 }
 
 static __always_inline bool is_userfault_command(__u64 command)
