@@ -3,6 +3,7 @@
 #include "case.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,11 @@ pid_t case_pid;
 
 __attribute__((constructor)) static void start(void)
 {
+	sigset_t none;
+
+	/* A test runner's threads may have signals blocked. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	case_pid = getpid();
 	alarm(SECONDS);
 }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* rounds.h - code for RWX memory that is written and run again and again (R01, R02, ...). */
+#ifndef HUSK_ROUNDS_H
+#define HUSK_ROUNDS_H
+
+#include <string.h>
+
+#include "case.h"
+
+/* XORs the bytes with a keystream, in place: encrypts, or decrypts. Only stores. */
+static inline void rounds_crypt(unsigned char *bytes, size_t length, uint64_t key)
+{
+	uint64_t state = 0x9E3779B97F4A7C15u * (key + 1);
+
+	for (size_t i = 0; i < length; i++) {
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		bytes[i] ^= (unsigned char)(state >> 32);
+	}
+}
+
+/* `mov eax, number; syscall; mov [rdi], rax; mov eax, result; ret`, and filler of its own. */
+static inline void rounds_calling(unsigned char *to, size_t length, uint32_t number,
+				  uint32_t result)
+{
+	unsigned char head[] = {0xB8, 0, 0, 0, 0, 0x0F, 0x05, 0x48,
+				0x89, 0x07, 0xB8, 0, 0, 0, 0, 0xC3};
+
+	memcpy(head + 1, &number, sizeof(number));
+	memcpy(head + 11, &result, sizeof(result));
+	case_code(to, length, result);
+	memcpy(to, head, sizeof(head));
+}
+
+/* Runs such code, and checks what its system call returned, too. */
+static inline void rounds_call(const unsigned char *code, long returned, uint32_t result)
+{
+	long got = -1;
+
+	case_check(((uint32_t(*)(long *))code)(&got) == result, "what the code returned");
+	case_check(got == returned, "what the system call in the code returned");
+}
+
+/* `mov eax, value; FIRST SECOND; ret`, an instruction of two bytes at ROUNDS_ACT. */
+#define ROUNDS_ACT 5
+static inline void rounds_acting(unsigned char *to, size_t length, uint32_t value,
+				 unsigned char first, unsigned char second)
+{
+	unsigned char tail[] = {first, second, 0xC3};
+
+	case_code(to, length, value);
+	memcpy(to + ROUNDS_ACT, tail, sizeof(tail));
+}
+
+static inline uint32_t rounds_act(const unsigned char *code, const void *first, uintptr_t second)
+{
+	return ((uint32_t(*)(const void *, uintptr_t))code)(first, second);
+}
+
+#endif
