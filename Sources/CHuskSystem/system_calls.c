@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 int husk_pidfd_open(pid_t pid)
@@ -59,23 +59,6 @@ int husk_signalfd_read(int fd, struct husk_signal *signal)
 	return 1;
 }
 
-int husk_child_poll(pid_t pid, int *exit_code, int *term_signal)
-{
-	int status;
-	pid_t result;
-
-	do
-		result = waitpid(pid, &status, WNOHANG);
-	while (result < 0 && errno == EINTR);
-	if (result < 0)
-		return -errno;
-	if (result == 0)
-		return 0;
-	*exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	*term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	return result;
-}
-
 int husk_signal_is_ignored(int number)
 {
 	struct sigaction action;
@@ -97,6 +80,20 @@ ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size
 	ssize_t result = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
 	return result < 0 ? -errno : result;
+}
+
+int husk_cpu_clock_open(int cpu, uint64_t rate)
+{
+	struct perf_event_attr attributes = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attributes),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_freq = rate,
+		.freq = 1,
+	};
+	long fd = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int64_t husk_file_system_type(int fd)

@@ -10,7 +10,7 @@ public struct HuskError: Error, Hashable, Sendable {
         private enum Kind: String {
             case invalidPID, noSuchProcess, notTraceable, notPermitted, unsupportedKernel
             case probesRefused, alreadyStarted, notStarted, invalidConfiguration
-            case commandNotFound, commandNotExecutable, system
+            case commandNotFound, commandNotExecutable, alreadyTraced, system
         }
 
         private let kind: Kind
@@ -36,6 +36,8 @@ public struct HuskError: Error, Hashable, Sendable {
         public static let invalidConfiguration = Code(kind: .invalidConfiguration)
         public static let commandNotFound = Code(kind: .commandNotFound)
         public static let commandNotExecutable = Code(kind: .commandNotExecutable)
+        /// Someone else traces the process with ptrace(2): ``RWXMode/trap`` is not possible.
+        public static let alreadyTraced = Code(kind: .alreadyTraced)
         /// Any other system call that failed.
         public static let system = Code(kind: .system)
     }

@@ -32,6 +32,8 @@ struct TransitionRecord: Encodable {
     var stackPointer: String
     var caller: CallSiteRecord?
     var writer: WriterRecord?
+    var trigger: String?
+    var callNumber: Int?
     var label: LabelRecord?
     var reference: ReferenceRecord?
     var pages: PageCountsRecord?
@@ -67,6 +69,8 @@ struct TransitionRecord: Encodable {
         stackPointer = transition.stackPointer.description
         caller = transition.caller.map(CallSiteRecord.init)
         writer = transition.writer.map(WriterRecord.init)
+        trigger = transition.trigger?.rawValue
+        callNumber = transition.callNumber
         label = transition.label.map(LabelRecord.init)
         reference = transition.reference.map(ReferenceRecord.init)
         guard transition.hasPages else { return }
@@ -184,6 +188,7 @@ struct BackingRecord: Encodable {
 struct PageCountsRecord: Encodable {
     var captured: UInt64
     var untouched: UInt64?
+    var unchanged: UInt64?
     var unreadable: UInt64
     var lost: UInt64
     var stalledNs: UInt64?
@@ -194,6 +199,7 @@ struct PageCountsRecord: Encodable {
         unreadable = UInt64(capture.unreadable.count)
         lost = capture.end?.lost ?? 0
         untouched = capture.end?.untouched
+        unchanged = capture.end.flatMap { $0.unchanged == 0 ? nil : $0.unchanged }
         stalledNs = capture.end?.stalledNanoseconds
         complete =
             capture.end != nil && capture.losses.isEmpty && lost == 0 && unreadable == 0
@@ -398,6 +404,33 @@ struct LabelledRegionRecord: Encodable {
     }
 }
 
+struct ExecutionRecord: Encodable {
+    var type = "execution"
+    var time: TimeRecord
+    var process: ProcessRecord
+    var transition: String
+    var address: String
+    var regionStart: String
+    var regionLength: UInt64
+    var sequence: Int
+    var registers: [String: String]
+
+    init(_ execution: Execution) {
+        time = TimeRecord(execution.time)
+        process = ProcessRecord(execution.task)
+        transition = execution.transition.hexadecimal
+        address = execution.address.description
+        regionStart = execution.region.lowerBound.description
+        regionLength =
+            execution.region.upperBound.rawValue - execution.region.lowerBound.rawValue
+        sequence = execution.sequence
+        registers = Dictionary(
+            uniqueKeysWithValues: execution.registers.named.map {
+                ($0.name, "0x" + String($0.value, radix: 16))
+            })
+    }
+}
+
 struct SummaryRecord: Encodable {
     var type = "summary"
     var complete: Bool
@@ -406,6 +439,7 @@ struct SummaryRecord: Encodable {
     var looks: Int
     var regions: Int
     var blindSpots: Int
+    var executions: Int?
     var children: Int
     var pages: Int
     var bytes: UInt64
@@ -423,6 +457,7 @@ struct SummaryRecord: Encodable {
         looks = tally.looks
         regions = tally.regions
         blindSpots = tally.blindSpots
+        executions = tally.executions == 0 ? nil : tally.executions
         children = tally.children
         pages = tally.pages
         bytes = tally.bytes

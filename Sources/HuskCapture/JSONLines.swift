@@ -23,6 +23,7 @@ public struct JSONLines: Sendable {
         case .sharedView(let view): encode(SharedViewRecord(view))
         case .blindSpot(let spot): encode(BlindSpotRecord(spot))
         case .label(let region): encode(LabelledRegionRecord(region))
+        case .execution(let execution): encode(ExecutionRecord(execution))
         case .transition, .page, .transitionEnd: nil
         }
     }

@@ -20,6 +20,15 @@ public struct MappedRegion: Hashable, Sendable {
         self.isShared = isShared
     }
 
+    /// Executable, and its bytes can change without a system call that says so.
+    public var mayChange: Bool {
+        guard protection.contains(.execute) else { return false }
+        switch backing {
+        case .memfd, .sharedMemory: return true
+        default: return protection.contains(.write)
+        }
+    }
+
     /// The part of it that lies in a range.
     func clipped(to range: Range<Address>) -> MappedRegion {
         var part = self

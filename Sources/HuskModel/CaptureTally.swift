@@ -19,6 +19,8 @@ public struct CaptureTally: Hashable, Sendable {
     public var distinctContents: Int { digests.count }
     /// Looks at memory that can change without a call, and captures of what was written.
     public private(set) var looks = 0
+    /// Code in writable memory that was caught before it ran.
+    public private(set) var executions = 0
     /// Regions whose bytes can change with no call: see ``BlindSpot``.
     public private(set) var blindSpots = 0
     /// Processes that were born in the tree.
@@ -88,6 +90,8 @@ public struct CaptureTally: Hashable, Sendable {
             blindSpots += 1
         case .processStart:
             children += 1
+        case .execution:
+            executions += 1
         case .transitionEnd, .processExit, .programExecution, .sharedView, .label:
             break
         }

@@ -183,4 +183,5 @@ public enum Event: Hashable, Sendable {
     case sharedView(SharedView)
     case blindSpot(BlindSpot)
     case label(LabelledRegion)
+    case execution(Execution)
 }

@@ -28,6 +28,11 @@ public struct Generations: Sendable {
         latest[process]?[address]?.generation ?? 0
     }
 
+    /// The content seen last; nil if the address has never been captured.
+    public func latestDigest(at address: Address, of process: Int32) -> Digest? {
+        latest[process]?[address]?.digest
+    }
+
     /// Forgets a process that has ended: its number may be given to another one.
     public mutating func forget(process: Int32) {
         latest[process] = nil

@@ -87,6 +87,9 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// Husk, from outside with process_vm_readv(2), after the probe had found the page not
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
+    /// Husk, from outside with process_vm_readv(2), while W was kept from all of the process: no
+    /// one could write (``RWXMode/trap``).
+    case whileHeld = "process-vm-readv-held"
     /// Husk, from outside through /proc/PID/mem, because a protection key keeps even the
     /// target from reading the page (execute-only memory). Where the probe copies in a
     /// task-work callback, the thread is held meanwhile.

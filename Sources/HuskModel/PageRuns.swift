@@ -58,7 +58,8 @@ public struct TransitionAssembler: Sendable {
         case .transitionEnd(let end):
             guard let whole = open.removeValue(forKey: end.transition) else { return nil }
             return Self.capture(whole.transition, whole.pages, whole.losses, end: end)
-        case .processExit, .processStart, .programExecution, .sharedView, .blindSpot, .label:
+        case .processExit, .processStart, .programExecution, .sharedView, .blindSpot, .label,
+            .execution:
             return nil
         }
     }

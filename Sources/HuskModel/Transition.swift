@@ -17,8 +17,8 @@ public enum TransitionKind: String, Hashable, Sendable, CaseIterable {
     /// No change of protection: the bytes were written past it, or through what stands behind
     /// them (``Transition/call`` and ``Transition/writer`` tell how and by whom).
     case write
-    /// No change: executable memory that can be written without a call was looked at again,
-    /// because ``Transition/call`` was about to take it away.
+    /// No change: executable memory that can be written without a call was looked at again, and
+    /// something in it was not as it was seen last. ``Transition/trigger`` tells why then.
     case look
     /// It was executable already when Husk came.
     case present
@@ -38,6 +38,22 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case userfaultfd
     /// ARCH_MAP_VDSO_*.
     case archPrctl = "arch_prctl"
+}
+
+/// Why memory that can change without a call was looked at.
+public enum LookTrigger: String, Hashable, Sendable, CaseIterable {
+    /// ``Transition/call`` was about to take it away, or its X.
+    case call
+    /// Code in it made a system call, itself or through others (``Transition/callNumber``).
+    case ownCall = "own-call"
+    /// A CPU sample found it running.
+    case sample
+    /// Time had passed.
+    case timer
+    /// The trace was ended, and the process lived on.
+    case traceEnd = "trace-end"
+    /// Code in it was about to be executed (W^X is enforced): see ``Execution``.
+    case execution
 }
 
 /// How a system call was made.
@@ -147,6 +163,11 @@ public struct Transition: Hashable, Sendable {
     public var caller: CallSite?
     /// For ``TransitionKind/write``: who has written.
     public var writer: Writer?
+    /// For ``TransitionKind/look``: what was the occasion.
+    public var trigger: LookTrigger?
+    /// The number of the system call that was made (in the table of ``abi``), for
+    /// ``LookTrigger/ownCall``.
+    public var callNumber: Int?
     /// What kind of code it is, as far as can be told.
     public var label: RegionLabel?
     /// Its bytes are those of its file, and were not captured: see ``FileReference``.
@@ -160,7 +181,8 @@ public struct Transition: Hashable, Sendable {
         backing: Backing, isShared: Bool, isFresh: Bool, hasVanished: Bool, isUnseen: Bool,
         hasPages: Bool,
         instructionPointer: Address, stackPointer: Address, caller: CallSite? = nil,
-        writer: Writer? = nil, label: RegionLabel? = nil
+        writer: Writer? = nil, trigger: LookTrigger? = nil, callNumber: Int? = nil,
+        label: RegionLabel? = nil
     ) {
         self.id = id
         self.number = number
@@ -169,6 +191,8 @@ public struct Transition: Hashable, Sendable {
         self.abi = abi
         self.caller = caller
         self.writer = writer
+        self.trigger = trigger
+        self.callNumber = callNumber
         self.label = label
         self.time = time
         self.task = task
@@ -213,7 +237,7 @@ public struct Transition: Hashable, Sendable {
     }
 }
 
-/// What became of the pages that a transition named. The four counts add up to its length.
+/// What became of the pages that a transition named. The five counts add up to its length.
 public struct TransitionEnd: Hashable, Sendable {
     public var transition: Transition.ID
     public var number: RecordNumber
@@ -223,6 +247,8 @@ public struct TransitionEnd: Hashable, Sendable {
     public var captured: UInt64
     /// Pages that do not exist yet: never written, so there is nothing to read.
     public var untouched: UInt64
+    /// Of a look: pages that held what they held when they were captured last.
+    public var unchanged: UInt64
     /// Pages that exist and whose bytes could not be read.
     public var unreadable: UInt64
     /// Pages for whose bytes there was no room.
@@ -232,8 +258,8 @@ public struct TransitionEnd: Hashable, Sendable {
 
     public init(
         transition: Transition.ID, number: RecordNumber, task: TaskIdentity, time: Timestamp,
-        captured: UInt64, untouched: UInt64, unreadable: UInt64, lost: UInt64,
-        stalledNanoseconds: UInt64
+        captured: UInt64, untouched: UInt64, unchanged: UInt64 = 0, unreadable: UInt64,
+        lost: UInt64, stalledNanoseconds: UInt64
     ) {
         self.transition = transition
         self.number = number
@@ -241,6 +267,7 @@ public struct TransitionEnd: Hashable, Sendable {
         self.time = time
         self.captured = captured
         self.untouched = untouched
+        self.unchanged = unchanged
         self.unreadable = unreadable
         self.lost = lost
         self.stalledNanoseconds = stalledNanoseconds

@@ -57,6 +57,14 @@ enum ProbesChoice: String, ExpressibleByArgument, CaseIterable {
     var kind: ProbeKind? { ProbeKind(rawValue: rawValue) }
 }
 
+/// `--rwx`: how memory is followed that is writable and executable.
+enum RWXChoice: String, ExpressibleByArgument, CaseIterable {
+    case observe
+    case trap
+
+    var mode: RWXMode { self == .trap ? .trap : .observe }
+}
+
 /// `--files`: what becomes of pages that are unchanged from disk.
 enum FilesChoice: String, ExpressibleByArgument, CaseIterable {
     case store
@@ -134,6 +142,25 @@ struct TraceOptions: ParsableArguments {
 
     @Option(
         name: .long,
+        help: ArgumentHelp(
+            "Memory that is writable and executable: observe it, or trap each execution.",
+            discussion: """
+                It changes with no system call. observe looks at it when code in it makes a \
+                call or is found running, before it goes, and now and then. trap enforces W^X \
+                with ptrace and captures every generation before it runs: exact and slower, \
+                and the target can see it.
+                """))
+    var rwx = RWXChoice.observe
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "CPU samples per second, to find running code that is writable; 0 takes none.",
+            valueName: "hz"))
+    var sampleRate = 99
+
+    @Option(
+        name: .long,
         help: "Where system calls are seen; auto takes what costs other processes least.")
     var probes = ProbesChoice.auto
 
@@ -179,6 +206,8 @@ struct TraceOptions: ParsableArguments {
         configuration.probeKind = probes.kind
         configuration.referencesFiles = files == .reference
         configuration.followsChildren = follow
+        configuration.sampleRate = sampleRate
+        configuration.rwx = rwx.mode
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0
         return configuration

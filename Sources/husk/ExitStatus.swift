@@ -54,7 +54,7 @@ extension HuskError: ReportableFailure {
 
     var exitStatus: ExitStatus {
         switch code {
-        case .invalidPID, .noSuchProcess, .notTraceable: .noTarget
+        case .invalidPID, .noSuchProcess, .notTraceable, .alreadyTraced: .noTarget
         case .notPermitted, .unsupportedKernel, .probesRefused: .notPossible
         case .commandNotFound: .notFound
         case .commandNotExecutable: .notExecutable

@@ -85,6 +85,13 @@ struct TextLines {
                     + "\(region.start.advanced(by: region.length).hexadecimal) is "
                     + "\(region.label.kind.rawValue) code (\(region.label.source.rawValue)"
                     + "\(region.label.detail.isEmpty ? "" : ", " + region.label.detail.escaped))")
+        case .execution(let execution):
+            return note(
+                execution.time, execution.task.pid,
+                "about to run \(execution.address.hexadecimal) in "
+                    + "\(execution.region.lowerBound.hexadecimal)-"
+                    + "\(execution.region.upperBound.hexadecimal)"
+                    + (execution.sequence == 0 ? " for the first time" : ""))
         case .transition, .page, .transitionEnd, .blindSpot: return nil
         }
     }
@@ -104,7 +111,9 @@ struct TextLines {
     /// What has happened; for a look or a write, at the occasion of which call.
     private func action(_ transition: Transition) -> String {
         switch transition.kind {
-        case .look: transition.call.map { "look:" + $0.rawValue } ?? "look"
+        case .look:
+            transition.call.map { "look:" + $0.rawValue }
+                ?? transition.trigger.map { "look:" + $0.rawValue } ?? "look"
         case .write: transition.call?.rawValue ?? "write"
         default: transition.kind.rawValue
         }

@@ -20,6 +20,8 @@ final class TraceSession {
         self.lines = lines
         let folder = try options.outputFolder.map { try CaptureFolder(path: $0) }
         signals = try SignalWatch()
+        // Each stop of a target would wake this thread.
+        if options.rwx == .trap { SignalWatch.ignoreStops() }
         let wake = try WakePipe()
         self.wake = wake
         writer = CaptureWriter(

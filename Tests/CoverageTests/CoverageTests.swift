@@ -41,4 +41,18 @@ struct CoverageTests {
                 "\(result.verdict): \(result.exact) of \(result.truths), \(result.note ?? "")")
         }
     }
+
+    private static let forTrapping = cases.filter(\.isForTrapping)
+
+    @Test("with W^X enforced, every generation is caught before it runs", arguments: forTrapping)
+    func trapped(_ item: CoverageCase) {
+        let result = CaseRun(scaledDown: true, rwx: .trap).run(item)
+        switch result.verdict {
+        case .exact: #expect(result.note == nil)
+        case .skipped: print("skipped: \(item.name): \(result.note ?? "")")
+        case .reported, .missed, .failed:
+            Issue.record(
+                "\(result.verdict): \(result.exact) of \(result.truths), \(result.note ?? "")")
+        }
+    }
 }

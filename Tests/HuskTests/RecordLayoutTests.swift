@@ -60,7 +60,8 @@ struct RecordLayoutTests {
                     ("requested", \.requested), ("previous", \.previous),
                     ("effective", \.effective), ("backing", \.backing),
                     ("file_offset", \.file_offset), ("abi", \.abi),
-                    ("stack_words", \.stack_words), ("comm", \.comm), ("file", \.file),
+                    ("stack_words", \.stack_words), ("trigger", \.trigger),
+                    ("call_number", \.call_number), ("comm", \.comm), ("file", \.file),
                     ("stack", \.stack),
                 ])
             + Self.inSwift(
@@ -87,7 +88,8 @@ struct RecordLayoutTests {
                 "husk_transition_end",
                 [
                     ("header", \husk_transition_end.header), ("captured", \.captured),
-                    ("untouched", \.untouched), ("unreadable", \.unreadable), ("lost", \.lost),
+                    ("untouched", \.untouched), ("unchanged", \.unchanged),
+                    ("unreadable", \.unreadable), ("lost", \.lost),
                     ("stalled_ns", \.stalled_ns),
                 ])
             + Self.inSwift(
@@ -125,10 +127,13 @@ struct RecordLayoutTests {
                     ("pid_namespace", \husk_config.pid_namespace),
                     ("hidden_pages", \.hidden_pages),
                     ("exit_has_memory", \.exit_has_memory),
-                    ("reference_files", \.reference_files), ("reserved", \.reserved),
+                    ("reference_files", \.reference_files),
+                    ("looks_at_callers", \.looks_at_callers),
                     ("ring_size", \.ring_size),
                     ("stall_limit_ns", \.stall_limit_ns),
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),
+                    ("enforcer", \.enforcer), ("watches_calls_later", \.watches_calls_later),
+                    ("reserved", \.reserved), ("enforcer_mark", \.enforcer_mark),
                 ])
         #expect(Set(swift) == Self.inC)
         #expect(swift.count == Self.inC.count)

@@ -23,4 +23,9 @@ public enum ProbeGate {
     public static var copyMethods: [CopyMethod] {
         report.copyMethod == .taskWork ? [.taskWork, .syscallExit] : [.syscallExit]
     }
+
+    /// Execute-only memory cannot even be read by its own process here (pkeys(7)).
+    public static let hasProtectionKeys =
+        (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(" ospke ")
+        ?? false
 }

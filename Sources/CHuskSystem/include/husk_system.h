@@ -52,6 +52,12 @@ int husk_eventfd_open(void);
 /* process_vm_readv(2) of one range: bytes read or -errno. */
 ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size);
 
+/*
+ * perf_event_open(2): a clock that runs out `rate` times a second while `cpu` works, whichever
+ * process it works for. A descriptor or -errno.
+ */
+int husk_cpu_clock_open(int cpu, uint64_t rate);
+
 /* fstatfs(2): the file system's type (linux/magic.h), or -errno. */
 int64_t husk_file_system_type(int fd);
 
@@ -63,8 +69,5 @@ void husk_error_name(int error, char *buffer, size_t size);
 
 /* pthread_setname_np(3) for the calling thread. */
 void husk_thread_set_name(const char *name);
-
-/* waitpid(2) with WNOHANG: pid, 0 (still runs), or -errno; *code and *term as decoded. */
-int husk_child_poll(pid_t pid, int *exit_code, int *term_signal);
 
 #endif /* HUSK_SYSTEM_H */

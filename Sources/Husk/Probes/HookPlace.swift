@@ -14,10 +14,16 @@ enum HookPlace {
     case callFunctions, callFunctionReturns
     /// One kernel function (fentry): the last look before Linux 6.16.
     case exitFunction
+    /// The entry of every call, beside the function probes.
+    case anyCall
+    /// A clock on each CPU.
+    case cpuClock
 
     init(of program: OpaquePointer) {
         let section = String(cString: bpf_program__section_name(program))
         switch (section, String(cString: bpf_program__name(program))) {
+        case (_, "on_any_call"): self = .anyCall
+        case ("perf_event", _): self = .cpuClock
         case ("tp_btf/sys_enter", _), ("tp_btf/sys_exit", _): self = .callTracepoint
         case ("kretprobe.multi", _): self = .callFunctionReturns
         case ("kprobe.multi", let name):
@@ -42,6 +48,16 @@ enum HookPlace {
         case .processTracepoint, .callTracepoint: variant.kind == .tracepoints
         case .processFunction, .callFunctions, .callFunctionReturns: variant.kind == .functions
         case .exitFunction: variant.lastLook == .functionHook && variant.kind == .tracepoints
+        case .anyCall: variant.kind == .functions
+        case .cpuClock: true
+        }
+    }
+
+    /// Whether it is attached only when a target has memory that can change without a call.
+    var isForChangingMemory: Bool {
+        switch self {
+        case .anyCall, .cpuClock: true
+        default: false
         }
     }
 
@@ -54,7 +70,7 @@ enum HookPlace {
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: false)
         case .callFunctionReturns:
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: true)
-        case .processTracepoint, .callTracepoint, .exitFunction:
+        case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .cpuClock:
             bpf_program__attach(program)
         }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+internal import CHuskSystem
 internal import CLibbpf
 internal import Foundation
 internal import HuskModel
@@ -12,7 +13,9 @@ final class ProbeObject {
     /// Unsafe: libbpf's handles. Non-null from init to deinit, used by no one else.
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
+    private var watchesChangingMemory = false
     let variant: Variant
+    private let sampleRate: Int
     private let kernel: KernelTypes
 
     struct Options {
@@ -24,6 +27,12 @@ final class ProbeObject {
         var method: CopyMethod?
         var kind: ProbeKind?
         var referencesFiles = false
+        /// Code that can change without a call is looked at when it makes one.
+        var looksAtCallers = true
+        /// And when a sample finds it running: so many a second; 0: none are taken.
+        var sampleRate = 0
+        /// W^X is enforced: calls that the enforcer makes in a target's name carry this.
+        var enforcerMark: UInt64?
     }
 
     /// Loads the programs and attaches them, trying the ways that the kernel offers, best first.
@@ -95,11 +104,13 @@ final class ProbeObject {
     ) throws(HuskError) {
         self.variant = variant
         self.kernel = kernel
+        sampleRate = options.sampleRate
         object = try Self.open(variant.flavor.embeddedObject)
         // From here on `deinit` runs, also when this throws: everything is initialized.
         try Self.configure(object, options, variant)
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
         if result != 0 { throw Self.loadFailure(-result, log) }
+        fillDigestKey()
     }
 
     deinit {
@@ -146,6 +157,13 @@ final class ProbeObject {
         configuration.walk_limit_ns = options.walkLimit
         configuration.reference_files = options.referencesFiles ? 1 : 0
         configuration.exit_has_memory = variant.lastLook == .exitCall ? 0 : 1
+        configuration.looks_at_callers = options.looksAtCallers ? 1 : 0
+        configuration.watches_calls_later =
+            options.looksAtCallers && variant.kind == .functions ? 1 : 0
+        if let mark = options.enforcerMark {
+            configuration.enforcer = UInt32(getpid())
+            configuration.enforcer_mark = mark
+        }
 
         let readOnly = bpf_object__find_map_by_name(object, ".rodata")
         let ring = bpf_object__find_map_by_name(object, "ring")
@@ -165,8 +183,14 @@ final class ProbeObject {
             let isDeferred = name.hasSuffix(suffix)
             let hasTwin = isDeferred || names.contains(name + suffix)
             let fits = !hasTwin || isDeferred == (variant.flavor.method == .taskWork)
-            bpf_program__set_autoload(
-                program, fits && HookPlace(of: program).isUsed(by: variant))
+            let place = HookPlace(of: program)
+            let isWanted =
+                switch place {
+                case .anyCall: options.looksAtCallers
+                case .cpuClock: options.looksAtCallers && options.sampleRate > 0
+                default: true
+                }
+            bpf_program__set_autoload(program, fits && isWanted && place.isUsed(by: variant))
         }
     }
 
@@ -278,11 +302,44 @@ final class ProbeObject {
         bpf_map_update_elem(descriptor(of: "viewed"), &key, &value, 0)
     }
 
+    /// Regions of a process that could change without a call before Husk came. Of more than
+    /// there is room for, the last ones are taken together, with what lies between them.
+    func noteChanging(_ regions: [Range<Address>], of pid: Int32) {
+        // struct changing (bpf/changing.h): count, round_hull, hulls, three times.
+        let limit = 8
+        var hulls = regions.prefix(limit).map { $0 }
+        if regions.count > limit, let last = regions.last {
+            hulls[limit - 1] = hulls[limit - 1].lowerBound..<last.upperBound
+        }
+        var value = [UInt64](repeating: 0, count: 1 + 2 * limit + 3)
+        value[0] = UInt64(hulls.count)
+        for (index, hull) in hulls.enumerated() {
+            value[1 + 2 * index] = hull.lowerBound.rawValue
+            value[2 + 2 * index] = hull.upperBound.rawValue
+        }
+        var key = UInt32(bitPattern: pid)
+        var index: UInt32 = 0
+        var exists: UInt64 = 1
+        bpf_map_update_elem(descriptor(of: "changing_before"), &key, &value, 0)
+        bpf_map_update_elem(descriptor(of: "changing_exists"), &index, &exists, 0)
+        watchChangingMemory()
+    }
+
+    /// The key of the digests by which pages are compared (bpf/changing.h).
+    private func fillDigestKey() {
+        var index: UInt32 = 0
+        var random = SystemRandomNumberGenerator()
+        var key = (0..<(Int(HUSK_PAGE_SIZE) / 8 + 2)).map { _ in random.next() }
+        bpf_map_update_elem(descriptor(of: "digest_key"), &index, &key, 0)
+    }
+
     /// Attaches every program that has been loaded.
     private func attach() throws(HuskError) {
         var pending: [OpaquePointer] = []
         Self.forEachProgram(of: object) { program in
-            if bpf_program__autoload(program) { pending.append(program) }
+            if bpf_program__autoload(program), !HookPlace(of: program).isForChangingMemory {
+                pending.append(program)
+            }
         }
         // Exits first: a call that is entered before they are there would seem to have no end.
         pending =
@@ -301,6 +358,32 @@ final class ProbeObject {
                     details: log)
             }
             links.append(link)
+        }
+    }
+
+    /// A target has memory that can change without a call: from now on every call is watched,
+    /// and samples are taken. What cannot be attached is left out: it makes looks rarer.
+    func watchChangingMemory() {
+        guard !watchesChangingMemory else { return }
+        watchesChangingMemory = true
+        Self.forEachProgram(of: object) { program in
+            guard bpf_program__autoload(program) else { return }
+            switch HookPlace(of: program) {
+            case .anyCall:
+                if let link = HookPlace.anyCall.attach(program, kernel) { links.append(link) }
+            case .cpuClock:
+                for cpu in 0..<libbpf_num_possible_cpus() {
+                    let clock = husk_cpu_clock_open(cpu, UInt64(sampleRate))
+                    guard clock >= 0 else { continue }  // a CPU that is not online
+                    // The link closes the clock with itself.
+                    if let link = bpf_program__attach_perf_event(program, clock) {
+                        links.append(link)
+                    } else {
+                        close(clock)
+                    }
+                }
+            default: break
+            }
         }
     }
 

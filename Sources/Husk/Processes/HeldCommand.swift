@@ -89,12 +89,10 @@ public final class HeldCommand: Sendable {
 
     /// Whether the process has ended, and how. Does not block.
     public func poll() -> Status {
-        var code: Int32 = 0
-        var signal: Int32 = 0
-        let result = husk_child_poll(pid, &code, &signal)
-        if result == 0 { return .running }
-        if result < 0 { return .unknown }
-        return signal != 0 ? .killed(signal: signal) : .exited(code)
+        guard let status = ReapedChildren.status(of: pid) else { return .running }
+        if status < 0 { return .unknown }
+        let signal = status & 0x7F
+        return signal != 0 ? .killed(signal: signal) : .exited(status >> 8 & 0xFF)
     }
 
     private static func isFolder(_ path: String) -> Bool {

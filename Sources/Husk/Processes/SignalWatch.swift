@@ -50,4 +50,9 @@ public final class SignalWatch: Sendable {
         pthread_sigmask(SIG_BLOCK, nil, &mask)
         return mask
     }
+
+    /// Stops of traced processes (``RWXMode/trap``) raise no SIGCHLD from now on.
+    public static func ignoreStops() {
+        husk_ignore_stops()
+    }
 }

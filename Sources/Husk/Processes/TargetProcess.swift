@@ -31,6 +31,40 @@ struct ProcessFacts {
 }
 
 extension ProcessFacts {
+    /// Whether a thread runs, or could, at this moment: it does not wait in the kernel.
+    static func isRunning(_ tid: Int32, of pid: Int32) -> Bool {
+        guard let stat = readFile("/proc/\(pid)/task/\(tid)/stat", limit: 4096),
+            let close = stat.lastIndex(of: UInt8(ascii: ")")), close + 2 < stat.count
+        else { return false }
+        return stat[close + 2] == UInt8(ascii: "R")
+    }
+
+    /// Who traces a process with ptrace(2); nil: no one.
+    static func tracer(of pid: Int32) -> Int32? {
+        guard let status = readFile("/proc/\(pid)/status") else { return nil }
+        for line in String(decoding: status, as: UTF8.self).split(separator: "\n")
+        where line.hasPrefix("TracerPid:") {
+            let number = Int32(line.dropFirst(10).drop { $0 == "\t" || $0 == " " })
+            return number == 0 ? nil : number
+        }
+        return nil
+    }
+
+    /// The threads that a process has at this moment.
+    static func threads(of pid: Int32) -> [Int32] {
+        guard let folder = opendir("/proc/\(pid)/task") else { return [] }
+        defer { closedir(folder) }
+        var found: [Int32] = []
+        while let entry = readdir(folder) {
+            // Safe: d_name is a C string within the entry, which stays until the next readdir.
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let number = Int32(name) { found.append(number) }
+        }
+        return found
+    }
+
     /// The first thread's name (/proc/PID/comm); empty if the process has ended.
     static func name(of pid: Int32) -> TargetText {
         let bytes = readFile("/proc/\(pid)/comm", limit: 64) ?? []

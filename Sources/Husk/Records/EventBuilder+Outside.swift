@@ -202,28 +202,81 @@ extension EventBuilder {
         return transition.hasPages ? beginCapture(of: transition) : nil
     }
 
-    // MARK: What can change without a call, when the trace is ended
+    // MARK: What can change without a call
 
     /// The regions of processes that live on which can change without a call.
     func changingRegions() -> [(pid: Int32, region: MappedRegion)] {
         timeline.processes.sorted().flatMap { pid in
-            timeline.executableRegions(of: pid).filter { region in
-                switch region.backing {
-                case .memfd, .sharedMemory: true
-                default: region.protection.contains(.write)
-                }
-            }.map { (pid, $0) }
+            timeline.executableRegions(of: pid).filter(\.mayChange).map { (pid, $0) }
         }
     }
 
-    /// Begins a last look at a region, from outside.
-    mutating func lookOnceMore(at region: MappedRegion, of pid: Int32) -> OutsideCapture {
-        let transition = outsideTransition(
+    /// Begins a look at a region from outside. It is told only if something has changed.
+    mutating func look(
+        at region: MappedRegion, of pid: Int32, _ trigger: LookTrigger
+    ) -> OutsideCapture {
+        var transition = outsideTransition(
             region, of: pid, as: .look, call: nil, writer: nil,
             number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
             at: clock.now())
-        tell(transition)
-        return beginCapture(of: transition)
+        transition.trigger = trigger
+        open[transition.id] = OpenTransition(
+            transition: transition, memory: OutsideMemory(of: pid))
+        var capture = beginCapture(of: transition)
+        capture.isTold = false
+        return capture
+    }
+
+    // MARK: What was about to run
+
+    /// Pages that the enforcer of W^X has read before they ran.
+    mutating func take(_ capture: Enforcer.Capture) {
+        guard let first = capture.pages.first?.address, let last = capture.pages.last?.address
+        else { return }
+        let pid = capture.pid
+        let time = clock.timestamp(capture.monotonic)
+        let known = timeline.region(of: pid, at: Address(first))
+        let end = last + UInt64(HUSK_PAGE_SIZE)
+        let region = MappedRegion(
+            start: Address(first), end: Address(end), protection: capture.asked,
+            backing: known.map { $0.backing.advanced(by: first &- $0.start.rawValue) }
+                ?? .anonymous,
+            isShared: known?.isShared ?? false)
+        var transition = outsideTransition(
+            region, of: pid, as: .look, call: nil, writer: nil,
+            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)), at: time)
+        transition.trigger = .execution
+        transition.threadName = capture.threadName
+        transition.task.tid = capture.tid
+        transition.task.hostTID = transition.task.hostPID == pid ? capture.tid : 0
+        transition.instructionPointer = Address(capture.address)
+        transition.stackPointer = Address(capture.registers.rsp)
+        // The timeline knows the region already, as the target has asked for it.
+        transition.label = RegionLabel(backing: transition.backing, caller: nil)
+        open[transition.id] = OpenTransition(
+            transition: transition, memory: OutsideMemory(of: pid))
+        emit(.transition(transition))
+        for page in capture.pages {
+            emitPage(
+                at: page.address, transition.number, transition.id, transition.task, time,
+                .content(PageContent(page.bytes), reader: .whileHeld))
+        }
+        open[transition.id] = nil
+        let captured = UInt64(capture.pages.count)
+        emit(
+            .transitionEnd(
+                TransitionEnd(
+                    transition: transition.id, number: transition.number, task: transition.task,
+                    time: time, captured: captured, untouched: 0,
+                    unchanged: transition.length / UInt64(HUSK_PAGE_SIZE) - captured,
+                    unreadable: 0, lost: 0, stalledNanoseconds: 0)))
+        emit(
+            .execution(
+                Execution(
+                    task: transition.task, time: time, transition: transition.id,
+                    address: Address(capture.address),
+                    region: Address(capture.region.lowerBound)..<Address(capture.region.upperBound),
+                    sequence: capture.sequence, registers: capture.registers)))
     }
 
     // MARK: One region from outside
@@ -235,6 +288,9 @@ extension EventBuilder {
         fileprivate var captured: UInt64 = 0
         fileprivate var untouched: UInt64
         fileprivate var unreadable: UInt64 = 0
+        fileprivate var unchanged: UInt64 = 0
+        /// False: of a look that has found nothing new so far.
+        fileprivate(set) var isTold = true
     }
 
     private mutating func capture(
@@ -287,9 +343,11 @@ extension EventBuilder {
         let pageSize = UInt64(HUSK_PAGE_SIZE)
         let range = transition.start..<transition.end
         let count = transition.length / pageSize
-        // Pages of files exist whether they are resident or not; others only if they are.
+        // Pages of files exist whether they are resident or not; others only if they are. What
+        // is not resident has not run since it was looked at last.
         let isFile =
             switch transition.backing {
+            case _ where transition.kind == .look: false
             case .file, .special: true
             default: transition.kind == .write && transition.backing.file != nil
             }
@@ -306,8 +364,25 @@ extension EventBuilder {
     /// Reads some more pages. False: it has been told to the end.
     mutating func captureMore(_ capture: inout OutsideCapture, pages: Int) -> Bool {
         let transition = capture.transition
+        let isLook = transition.kind == .look
         for address in capture.rest.prefix(pages) {
             let body = readFromOutside(address, transition)
+            if isLook, case .content(let content, _) = body,
+                generations.latestDigest(at: Address(address), of: transition.task.pid)
+                    == content.digest
+            {
+                capture.unchanged += 1
+                continue
+            }
+            // A look comes again: what has just gone away has been told by who took it.
+            if isLook, case .unreadable = body {
+                capture.untouched += 1
+                continue
+            }
+            if !capture.isTold {
+                capture.isTold = true
+                tell(transition)
+            }
             if case .content = body { capture.captured += 1 } else { capture.unreadable += 1 }
             emitPage(
                 at: address, transition.number, transition.id, transition.task, clock.now(), body)
@@ -315,11 +390,13 @@ extension EventBuilder {
         capture.rest = capture.rest.dropFirst(pages)
         guard capture.rest.isEmpty else { return true }
         open[transition.id] = nil
+        guard capture.isTold else { return false }
         emit(
             .transitionEnd(
                 TransitionEnd(
                     transition: transition.id, number: transition.number, task: transition.task,
                     time: clock.now(), captured: capture.captured, untouched: capture.untouched,
+                    unchanged: capture.unchanged,
                     unreadable: capture.unreadable, lost: 0, stalledNanoseconds: 0)))
         return false
     }

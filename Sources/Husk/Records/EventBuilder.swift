@@ -36,6 +36,8 @@ struct EventBuilder {
     var ownTransitions: UInt64 = 1 << 63
     private var ledger = SequenceLedger()
     private(set) var recordCount: UInt64 = 0
+    /// A region has been told that can change without a call.
+    private(set) var hasChangingMemory = false
     /// How many processes have been told to have ended.
     private(set) var endedProcesses = 0
 
@@ -111,7 +113,9 @@ struct EventBuilder {
             isUnseen: flags & UInt32(HUSK_TRANSITION_UNSEEN) != 0,
             hasPages: flags & UInt32(HUSK_TRANSITION_HAS_PAGES) != 0,
             instructionPointer: Address(record.instruction_pointer),
-            stackPointer: Address(record.stack_pointer))
+            stackPointer: Address(record.stack_pointer),
+            trigger: LookTrigger(record.trigger))
+        if transition.trigger == .ownCall { transition.callNumber = Int(record.call_number) }
         if record.stack_words > 0 {
             transition.caller = callSite(transition, stack: record.stack)
         }
@@ -120,8 +124,9 @@ struct EventBuilder {
         } else {
             tell(transition)
         }
-        let isWritable = transition.effective.contains(.write)
-        if flags & UInt32(HUSK_TRANSITION_CHANGING) != 0, !isWritable, !isLook {
+        guard flags & UInt32(HUSK_TRANSITION_CHANGING) != 0 else { return }
+        hasChangingMemory = true
+        if !transition.effective.contains(.write), !isLook {
             tellBlindSpot(transition, .writableElsewhere)
         }
     }
@@ -218,6 +223,7 @@ struct EventBuilder {
                     task: TaskIdentity(record.header),
                     time: clock.timestamp(record.header.time_ns),
                     captured: record.captured &+ rescued, untouched: record.untouched &+ untouched,
+                    unchanged: record.unchanged,
                     unreadable: record.unreadable &- min(rescued &+ untouched, record.unreadable),
                     lost: record.lost, stalledNanoseconds: record.stalled_ns)))
     }

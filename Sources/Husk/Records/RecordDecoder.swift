@@ -46,6 +46,12 @@ enum RecordDecoder {
 
     private static let contentOffset = MemoryLayout<husk_page>.offset(of: \.content) ?? 72
 
+    /// When a record was made, whatever it says; 0 if it is none.
+    static func time(of bytes: UnsafeRawBufferPointer) -> UInt64 {
+        guard bytes.count >= MemoryLayout<husk_header>.size else { return 0 }
+        return bytes.loadUnaligned(as: husk_header.self).time_ns
+    }
+
     static func decode(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Record {
         guard bytes.count >= MemoryLayout<husk_header>.size else {
             throw .tooShort(bytes.count)

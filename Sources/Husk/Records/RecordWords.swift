@@ -47,6 +47,17 @@ extension TransitionKind {
     }
 }
 
+extension LookTrigger {
+    init?(_ trigger: UInt32) {
+        switch husk_trigger(rawValue: trigger) {
+        case HUSK_TRIGGER_CALL: self = .call
+        case HUSK_TRIGGER_OWN_CALL: self = .ownCall
+        case HUSK_TRIGGER_SAMPLE: self = .sample
+        default: return nil
+        }
+    }
+}
+
 extension CallABI {
     init(_ abi: UInt32) {
         switch husk_abi(rawValue: abi) {

@@ -18,9 +18,13 @@ final class RingThread: @unchecked Sendable {
     /// The processes that the trace was started on; others may join them.
     private let targets: [TargetProcess.Handle]
     private let capturesPresent: Bool
+    /// Nanoseconds between looks from outside at what is being written; 0: there are none.
+    private let lookInterval: UInt64
     /// What was there before has been taken.
     private let isReady = DispatchSemaphore(value: 0)
     private let wake: OwnedDescriptor
+    /// Who enforces W^X, if that is wanted.
+    private let enforcer: Enforcer?
     private let sink: @Sendable (Event) -> Void
     private let whenDone: @Sendable () -> Void
     private var thread = pthread_t()
@@ -33,12 +37,14 @@ final class RingThread: @unchecked Sendable {
 
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
-        capturingPresent: Bool,
+        capturingPresent: Bool, lookInterval: UInt64, enforcer: Enforcer?,
         sink: @escaping @Sendable (Event) -> Void, whenDone: @escaping @Sendable () -> Void
     ) throws(HuskError) {
         self.probes = probes
         self.targets = targets
         self.capturesPresent = capturingPresent
+        self.lookInterval = lookInterval
+        self.enforcer = enforcer
         self.sink = sink
         self.whenDone = whenDone
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
@@ -83,9 +89,27 @@ final class RingThread: @unchecked Sendable {
     /// Where libbpf's callback finds its way back to.
     private final class Context {
         var builder: EventBuilder
+        let probes: ProbeObject
         /// How many records may still be taken before the ring's thread looks at other things.
         var budget = 0
-        init(_ builder: EventBuilder) { self.builder = builder }
+        private let enforcer: Enforcer?
+        /// Caught by the enforcer and not told yet, in the order of time.
+        var executions: [Enforcer.Capture] = []
+
+        func takeExecutions(before time: UInt64) {
+            guard let enforcer else { return }
+            executions += enforcer.takeCaptures()
+            while let first = executions.first, first.monotonic < time {
+                executions.removeFirst()
+                builder.take(first)
+            }
+        }
+
+        init(_ builder: EventBuilder, _ probes: ProbeObject, _ enforcer: Enforcer?) {
+            self.enforcer = enforcer
+            self.builder = builder
+            self.probes = probes
+        }
     }
 
     /// Targets may write faster than Husk reads: libbpf would never come back.
@@ -99,7 +123,7 @@ final class RingThread: @unchecked Sendable {
 
     private func run() {
         let probes = probes
-        let context = Context(EventBuilder(emit: sink) { probes.memorySince($0) })
+        let context = Context(EventBuilder(emit: sink) { probes.memorySince($0) }, probes, enforcer)
         // Unsafe: libbpf passes the pointer back to the callback, only from
         // ring_buffer__consume below, while `context` is alive (withExtendedLifetime).
         let ring = ring_buffer__new(
@@ -107,7 +131,11 @@ final class RingThread: @unchecked Sendable {
             { context, data, size in
                 guard let context, let data else { return 0 }
                 let this = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
-                this.builder.take(UnsafeRawBufferPointer(start: data, count: size))
+                let record = UnsafeRawBufferPointer(start: data, count: size)
+                this.takeExecutions(before: RecordDecoder.time(of: record))
+                this.builder.take(record)
+                // Before the record counts as read: a thread may be waiting for that.
+                if this.builder.hasChangingMemory { this.probes.watchChangingMemory() }
                 this.budget -= 1
                 // A negative result ends the reading, after this record.
                 return this.budget > 0 ? 0 : -EAGAIN
@@ -141,7 +169,10 @@ final class RingThread: @unchecked Sendable {
     /// What was mapped before Husk came: a process's timeline begins with it. The ring is read
     /// in between, because a target may be waiting for room.
     private func takePresent(_ pid: Int32, _ context: Context, _ ring: OpaquePointer) {
-        for region in MemoryMaps.regions(of: pid) ?? [] {
+        let regions = MemoryMaps.regions(of: pid) ?? []
+        let changing = regions.filter(\.mayChange)
+        if !changing.isEmpty { probes.noteChanging(changing.map { $0.start..<$0.end }, of: pid) }
+        for region in regions {
             if region.protection.contains(.execute), let file = region.backing.file {
                 probes.noteViewed(file)
             }
@@ -166,9 +197,50 @@ final class RingThread: @unchecked Sendable {
         _ = consume(ring, context)
         for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
         {
-            var capture = context.builder.lookOnceMore(at: region, of: pid)
+            var capture = context.builder.look(at: region, of: pid, .traceEnd)
             readOn(&capture, context, ring)
         }
+    }
+
+    /// When what can change without a call is looked at from outside: at the interval that was
+    /// asked for while it is being written, ever more rarely while it is not, and never for more
+    /// than a twentieth of the time.
+    private struct LookTimer {
+        let shortest: UInt64
+        private var interval: UInt64
+        private(set) var next: UInt64
+
+        init(interval: UInt64) {
+            shortest = interval
+            self.interval = interval
+            next = interval == 0 ? .max : WallClock.monotonicNow() &+ interval
+        }
+
+        /// For poll(2).
+        var millisecondsLeft: Int32 {
+            let now = WallClock.monotonicNow()
+            return next <= now ? 0 : Int32(clamping: (next - now) / 1_000_000 + 1)
+        }
+
+        mutating func hasLooked(since start: UInt64, foundSomething: Bool) {
+            let now = WallClock.monotonicNow()
+            interval = foundSomething ? shortest : min(interval &* 2, max(shortest, 16_000_000_000))
+            next = now &+ max(interval, (now &- start) &* 20)
+        }
+    }
+
+    /// Looks from outside, if it is time.
+    private func lookAround(_ timer: inout LookTimer, _ context: Context, _ ring: OpaquePointer) {
+        let start = WallClock.monotonicNow()
+        guard start >= timer.next else { return }
+        var hasChanged = false
+        for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
+        {
+            var capture = context.builder.look(at: region, of: pid, .timer)
+            readOn(&capture, context, ring)
+            hasChanged = hasChanged || capture.isTold
+        }
+        timer.hasLooked(since: start, foundSomething: hasChanged)
     }
 
     /// Until told to stop, or until no process is watched any more.
@@ -177,14 +249,21 @@ final class RingThread: @unchecked Sendable {
             [
                 pollfd(fd: ring_buffer__epoll_fd(ring), events: Int16(POLLIN), revents: 0),
                 pollfd(fd: wake.number, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: enforcer?.news.number ?? -1, events: Int16(POLLIN), revents: 0),
             ] + targets.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         var living = targets.count
         var ended = 0
         var hasMore = false
+        var timer = LookTimer(interval: lookInterval)
         while true {
             // Children have no descriptor here. Their ends come through the ring; the timeout is
             // for an end whose record found no room.
-            let patience: Int32 = hasMore ? 0 : living == 0 ? 500 : -1
+            var patience: Int32 = hasMore ? 0 : living == 0 ? 500 : -1
+            let looks = lookInterval > 0 && context.builder.hasChangingMemory
+            if looks {
+                let left = timer.millisecondsLeft
+                patience = patience < 0 ? left : min(patience, left)
+            }
             let ready = retryingInterrupted {
                 Int(poll(&descriptors, nfds_t(descriptors.count), patience))
             }
@@ -194,17 +273,34 @@ final class RingThread: @unchecked Sendable {
                 lookOnceMore(context, ring)
                 return
             }
-            for index in 2..<descriptors.count where descriptors[index].revents != 0 {
+            if descriptors[2].revents != 0 { takeExecutions(context, ring) }
+            for index in 3..<descriptors.count where descriptors[index].revents != 0 {
                 descriptors[index].fd = -1  // poll(2) skips it from now on
                 descriptors[index].revents = 0
                 living -= 1
             }
-            let isQuiet = ready == 0 && !hasMore
+            if looks { lookAround(&timer, context, ring) }
+            let isQuiet = ready == 0 && !hasMore && living == 0
             let hasNews = context.builder.endedProcesses != ended || isQuiet
             ended = context.builder.endedProcesses
             if isQuiet { dropTheDead() }
             if living == 0 || hasNews, probes.watchesNoOne { return }
         }
+    }
+
+    /// What the enforcer has caught, between the records that came before and after.
+    private func takeExecutions(_ context: Context, _ ring: OpaquePointer) {
+        guard let enforcer else { return }
+        var count: UInt64 = 0
+        // An eventfd that nothing has been written to would block.
+        var state = pollfd(fd: enforcer.news.number, events: Int16(POLLIN), revents: 0)
+        if poll(&state, 1, 0) == 1 {
+            _ = retryingInterrupted { Glibc.read(enforcer.news.number, &count, 8) }
+        }
+        // Those so far: what their targets' calls have changed before is in the ring.
+        let now = WallClock.monotonicNow()
+        while consume(ring, context) {}
+        context.takeExecutions(before: now)
     }
 
     /// A process whose end no probe has seen (ProbeObject.missedRuns) must not keep the trace.
@@ -221,6 +317,7 @@ final class RingThread: @unchecked Sendable {
         while true {
             // What is there is read, however long that takes: it is one ring at most, and what
             // threads that are held in the kernel add to it.
+            takeExecutions(context, ring)
             while consume(ring, context), WallClock.monotonicNow() < start + Self.readLimit {}
             let given = probes.counter(HUSK_COUNTER_SEQUENCE)
             // Records that found no room never come.

@@ -23,7 +23,7 @@ public final class Tracer: Sendable {
 
     private enum State {
         case new
-        case running(RingThread)
+        case running(RingThread, Enforcer?)
         case stopped
     }
 
@@ -44,7 +44,10 @@ public final class Tracer: Sendable {
 
     deinit {
         state.withLock { state in
-            if case .running(let thread) = state { thread.stop() }
+            if case .running(let thread, let enforcer) = state {
+                enforcer?.stop()
+                thread.stop()
+            }
         }
     }
 
@@ -80,7 +83,8 @@ public final class Tracer: Sendable {
                 return
             }
             do throws(HuskError) {
-                state = .running(try begin())
+                let (thread, enforcer) = try begin()
+                state = .running(thread, enforcer)
             } catch {
                 failure = error
             }
@@ -88,7 +92,7 @@ public final class Tracer: Sendable {
         if let failure { throw failure }
     }
 
-    private func begin() throws(HuskError) -> RingThread {
+    private func begin() throws(HuskError) -> (RingThread, Enforcer?) {
         guard !pids.isEmpty else {
             throw HuskError(.invalidPID, "no process was named")
         }
@@ -96,6 +100,8 @@ public final class Tracer: Sendable {
         for pid in pids { handles.append(try TargetProcess.open(pid: pid)) }
 
         let following = configuration.followsChildren
+        let enforces = configuration.rwx == .trap
+        let enforcer = enforces ? try Enforcer(followsChildren: following) : nil
         let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,
@@ -103,7 +109,9 @@ public final class Tracer: Sendable {
                 stallSilence: configuration.stallSilence.nanosecondsClamped,
                 walkLimit: configuration.walkLimit.nanosecondsClamped,
                 method: configuration.copyMethod, kind: configuration.probeKind,
-                referencesFiles: configuration.referencesFiles),
+                referencesFiles: configuration.referencesFiles,
+                looksAtCallers: !enforces, sampleRate: enforces ? 0 : configuration.sampleRate,
+                enforcerMark: enforcer?.mark),
             watching: pids, following: following)
         handles += try watchRelatives(probes)
         // A process that ended before the probes were there will never be taken out by them.
@@ -113,9 +121,18 @@ public final class Tracer: Sendable {
         let thread = try RingThread(
             probes: probes, targets: handles,
             capturingPresent: configuration.capturesPresent,
+            lookInterval: enforces ? 0 : configuration.lookInterval.nanosecondsClamped,
+            enforcer: enforcer,
             sink: { collector.take($0) }, whenDone: { collector.finish() })
+        let watched = handles.filter { !$0.hasEnded }.map(\.pid)
         try thread.start()
-        return thread
+        do throws(HuskError) {
+            try enforcer?.start(on: watched)
+        } catch {
+            thread.stop()
+            throw error
+        }
+        return (thread, enforcer)
     }
 
     /// Adds those that share memory with the targets and, if wanted, their descendants. The
@@ -153,7 +170,8 @@ public final class Tracer: Sendable {
             switch state {
             case .new:
                 failure = HuskError(.notStarted, "this tracer has not been started")
-            case .running(let thread):
+            case .running(let thread, let enforcer):
+                enforcer?.stop()
                 thread.stop()
                 state = .stopped
             case .stopped:
@@ -167,7 +185,7 @@ public final class Tracer: Sendable {
     /// Whether any process is still watched: a target, or one of its descendants.
     public var hasLivingTargets: Bool {
         state.withLock { state in
-            if case .running(let thread) = state { thread.hasLivingTargets } else { false }
+            if case .running(let thread, _) = state { thread.hasLivingTargets } else { false }
         }
     }
 

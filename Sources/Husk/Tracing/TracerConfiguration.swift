@@ -30,6 +30,13 @@ extension Tracer {
         /// Name the pages of files that are unchanged from disk (``Transition/reference``)
         /// instead of capturing them: a capture without every byte of every library.
         public var referencesFiles = false
+        /// How memory that can change without a call is followed.
+        public var rwx = RWXMode.observe
+        /// CPU samples per second that find such memory running; 0: none are taken.
+        public var sampleRate = 99
+        /// How often such memory is looked at from outside while it is being written; the
+        /// interval grows while nothing changes. 0: never.
+        public var lookInterval: Duration = .seconds(1)
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true
@@ -46,6 +53,11 @@ extension Tracer {
         public init() {}
 
         func validate() throws(HuskError) {
+            guard (0...10_000).contains(sampleRate) else {
+                throw HuskError(
+                    .invalidConfiguration, "\(sampleRate) samples per second are not possible",
+                    hint: "from 0 (none) to 10000")
+            }
             guard ringSize >= 1 << 16, ringSize <= 1 << 30, ringSize & (ringSize - 1) == 0 else {
                 throw HuskError(
                     .invalidConfiguration, "a ring of \(ringSize) bytes is not possible",
@@ -53,6 +65,18 @@ extension Tracer {
             }
         }
     }
+}
+
+/// How executable memory is followed that can change without a system call, because it is
+/// writable at the same time, or through another view.
+public enum RWXMode: String, Hashable, Sendable, CaseIterable {
+    /// It is looked at when something says that it matters: code in it makes a system call, a
+    /// CPU sample finds it running, it is about to go, time has passed. The target is never
+    /// stopped.
+    case observe
+    /// W^X is enforced with ptrace(2): every generation is captured before its first
+    /// instruction runs. The target sees that it is traced.
+    case trap
 }
 
 extension Duration {

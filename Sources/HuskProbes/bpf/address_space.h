@@ -62,7 +62,8 @@ static __always_inline bool take_entry(struct found *found, __u64 entry)
 
 	if (entry <= 4096 || (entry & 3))
 		return false;
-	flags = BPF_CORE_READ(vma, vm_flags);
+	flags = asked_protection(BPF_CORE_READ(vma, vm_flags), BPF_CORE_READ(vma, vm_start),
+				 BPF_CORE_READ(vma, vm_end));
 	if ((flags & found->wanted) != found->wanted)
 		return false;
 	found->start = BPF_CORE_READ(vma, vm_start);

@@ -115,7 +115,7 @@ static __always_inline bool walk_share(struct thread *thread)
 		judge_stall(thread);
 	else
 		end_stall(thread);
-	return thread->phase == PHASE_WALKING;
+	return thread->phase != PHASE_IDLE;
 }
 
 /* No further callback is to be had: what is left is done here. */

@@ -37,6 +37,7 @@
 #define TMPFS_MAGIC 0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
+#define SIGSTOP 19
 #define SIGNAL_GROUP_EXIT 0x00000004U
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -186,6 +187,9 @@ struct mm_struct {
 	unsigned long start_brk, brk, start_stack;
 	struct task_struct *owner;
 	struct file *exe_file;
+	struct {
+		__u64 ctx_id; /* arch/x86/include/asm/mmu.h: of this one only, never given again */
+	} context;
 };
 
 struct vm_area_struct {
@@ -217,12 +221,14 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct files_struct *files;
 	void *vfork_done; /* struct completion: the parent waits for it */
+	unsigned int ptrace; /* 0: no one traces it */
+	struct task_struct *parent; /* who traces it, if someone does */
 	/* Those that it traces, linked by their ptrace_entry. */
 	struct list_head ptraced, ptrace_entry;
 };
 
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, sp;
 };
 
 /* libbpf 1.1 wants a definition, not a declaration, to match a kfunc's prototype. */

@@ -20,11 +20,14 @@
 #include "identity.h"
 #include "records.h"
 #include "calls.h"
+#include "changing.h"
 #include "address_space.h"
 #include "regions.h"
 #include "page_cache.h"
 #include "pages.h"
+#include "looks.h"
 #include "walk.h"
+#include "callers.h"
 #include "deferred.h"
 #include "processes.h"
 #include "writes.h"
@@ -72,6 +75,7 @@ static __always_inline bool begin_call(struct thread *thread, struct pt_regs *re
 	thread->prior_unseen = 0;
 	thread->prior_view = 0;
 	thread->prior_changing = 0;
+	thread->wants_stop = 0;
 	return true;
 }
 
@@ -96,7 +100,7 @@ static __always_inline bool before_call(struct thread *thread)
 	case HUSK_CALL_SHMAT:
 		/* How much it takes away is the segment's size, which is not known here. */
 		if (thread->call_flags & SHM_REMAP)
-			look(thread, start, WHOLE_END);
+			look(thread, start, WHOLE_END, HUSK_TRIGGER_CALL);
 		return true;
 	case HUSK_CALL_SHMDT:
 		length = 1; /* the end is that of the region */
@@ -119,18 +123,23 @@ static __always_inline bool before_call(struct thread *thread)
 	case HUSK_CALL_EXIT:
 		if (config.exit_has_memory)
 			return false; /* later, when every thread has stopped */
-		look(thread, 0, WHOLE_END);
+		look(thread, 0, WHOLE_END, HUSK_TRIGGER_CALL);
 		return false;
 	case HUSK_CALL_EXECVE:
 		if (!only_borrows_memory())
-			look(thread, 0, WHOLE_END);
+			look(thread, 0, WHOLE_END, HUSK_TRIGGER_CALL);
 		return false;
 	}
 	note_prior_regions(start, length);
+	if (config.enforcer && overlaps_changing(start, start + length))
+		thread->wants_stop = 1;
 	if (thread->call == HUSK_CALL_MREMAP) {
 		thread->asks = thread->prior_executable;
 		if (thread->call_flags & MREMAP_FIXED)
 			note_prior_regions(thread->new_address, thread->new_length);
+		if (config.enforcer && overlaps_changing(thread->new_address,
+							 thread->new_address + thread->new_length))
+			thread->wants_stop = 1;
 	} else if (thread->call == HUSK_CALL_REMAP_FILE_PAGES) {
 		thread->asks = thread->prior_executable;
 	}
@@ -143,14 +152,23 @@ static __always_inline bool before_call(struct thread *thread)
 		set_range(thread, start, length);
 		if (thread->call == HUSK_CALL_SHMDT && thread->prior_count)
 			thread->end = thread->prior[0].end;
-		look(thread, thread->next, thread->end);
+		look(thread, thread->next, thread->end, HUSK_TRIGGER_CALL);
 		if (thread->call == HUSK_CALL_MREMAP && (thread->call_flags & MREMAP_FIXED)) {
 			set_range(thread, thread->new_address, thread->new_length);
-			look(thread, thread->next, thread->end);
+			look(thread, thread->next, thread->end, HUSK_TRIGGER_CALL);
 		}
 	}
 	thread->looks_at_all = 0;
 	return thread->call != HUSK_CALL_MADVISE || thread->prior_executable;
+}
+
+/* Code that can change without a call is looked at when it makes one. */
+static __always_inline void watch_caller(const struct pt_regs *regs, long number)
+{
+	if (!config.looks_at_callers || !some_memory_changes() || !current_is_target())
+		return;
+	adopt_changing_before();
+	look_at_caller(regs->ip, regs->sp, HUSK_TRIGGER_OWN_CALL, number);
 }
 
 static __always_inline void syscall_enter(struct pt_regs *regs, long number)
@@ -158,7 +176,7 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 	__u32 abi, call;
 	struct thread *thread;
 
-	if (!may_matter(number))
+	if (!may_matter(number) || is_enforcer_call(regs))
 		return;
 	abi = current_abi(number);
 	call = call_of(abi, number);
@@ -181,6 +199,8 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
 	end_copying();
+	if (config.enforcer)
+		adopt_changing_before();
 	if (!begin_call(thread, regs, abi, call))
 		return;
 	/* Where it is going to be executable is known of mprotect and MAP_FIXED only. */
@@ -201,7 +221,32 @@ static __always_inline struct pt_regs *user_registers(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 {
+	watch_caller(regs, number);
 	syscall_enter(regs, number);
+	return 0;
+}
+
+/* Beside the function probes, which do not see every call. User space attaches it when a target
+ * has memory that can change without a call: not before, as it makes all calls slower. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_any_call, struct pt_regs *regs, long number)
+{
+	watch_caller(regs, number);
+	return 0;
+}
+
+/* A CPU clock has run out: `words` are the registers of what it has interrupted (struct pt_regs,
+ * arch/x86/include/uapi/asm/ptrace.h). */
+SEC("perf_event")
+int on_sample(struct bpf_perf_event_data *context)
+{
+	const __u64 *words = (const __u64 *)context;
+
+	/* cs: user mode. In the kernel the thread's state may be in use. */
+	if (!(words[17] & 3) || !some_memory_changes() || !current_is_target())
+		return 0;
+	adopt_changing_before();
+	look_at_caller(words[16], 0, HUSK_TRIGGER_SAMPLE, 0);
 	return 0;
 }
 
@@ -460,6 +505,14 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	struct thread *thread;
 	__u32 abi, call;
 
+	if (is_enforcer_call(regs))
+		return;
+	/* The kernel has failed to write to a page, perhaps because W was kept from it. */
+	if (config.enforcer && result == -EFAULT && current_is_target()) {
+		adopt_changing_before();
+		if (current_changing())
+			stop_for_enforcer();
+	}
 	/* A tracer may take a call's number away (-1), execve's too. */
 	if (number >= 0 && !may_matter(number))
 		return;
@@ -497,7 +550,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	if (thread->phase == PHASE_IN_CALL)
 		after_call(thread, result, may_defer);
 	if (thread->phase == PHASE_IDLE)
-		end_copying();
+		end_call(thread);
 }
 
 /*
@@ -602,7 +655,7 @@ static __always_inline void look_at_the_end(struct task_struct *task)
 	thread->says_protection = 0;
 	thread->changes_only = 0;
 	thread->whole_region = 0;
-	look(thread, 0, WHOLE_END);
+	look(thread, 0, WHOLE_END, HUSK_TRIGGER_CALL);
 }
 
 static __always_inline void thread_ended(void)

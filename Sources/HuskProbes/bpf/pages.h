@@ -6,6 +6,9 @@
 #ifndef HUSK_PAGES_H
 #define HUSK_PAGES_H
 
+#define SPIN_SILENCE_NS 50000000ULL
+#define SPIN_LIMIT_NS 1000000000ULL
+
 enum step {
 	STEP_ON = 0,
 	STEP_STOP = 1,
@@ -24,6 +27,22 @@ static __always_inline enum step stall(struct thread *thread)
 {
 	thread->stalled = 1;
 	return STEP_STOP;
+}
+
+/* walk.h */
+GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effective);
+
+/* The transition of a look that has found nothing so far has not been sent. False: no room. */
+static __always_inline bool ensure_told(struct thread *thread)
+{
+	struct region *region = &thread->region;
+
+	if (!region->untold)
+		return true;
+	if (!send_transition(region->start, region->end, region->protection, region->protection))
+		return false;
+	region->untold = 0;
+	return true;
 }
 
 /* ---- pages without bytes: runs of them become one record ------------------------------ */
@@ -76,7 +95,7 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 	same = thread->gap_end == thread->next && thread->gap_kind == kind &&
 	       thread->gap_cause == cause && thread->gap_error == error;
 	if (!same) {
-		if (!flush_gap())
+		if (!ensure_told(thread) || !flush_gap())
 			return stall(thread);
 		begin_gap(thread, thread->next, thread->next, kind, cause, error);
 	}
@@ -89,9 +108,37 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 	return STEP_ON;
 }
 
+/*
+ * A process's memory is looked at for the last time, in a place where one cannot sleep: tries
+ * again for as long as the consumer makes room, within bounds. False: it is over.
+ */
+static __always_inline bool tries_again(struct thread *thread)
+{
+	__u64 consumer, now;
+
+	if (!thread->may_spin)
+		return false;
+	consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+	now = bpf_ktime_get_ns();
+	if (!thread->stall_start_ns) {
+		thread->stall_start_ns = thread->stall_progress_ns = now;
+		thread->stall_consumer = consumer;
+	}
+	if (consumer != thread->stall_consumer) {
+		thread->stall_consumer = consumer;
+		thread->stall_progress_ns = now;
+	}
+	if (now - thread->stall_progress_ns > SPIN_SILENCE_NS ||
+	    now - thread->stall_start_ns > SPIN_LIMIT_NS)
+		thread->may_spin = 0;
+	return thread->may_spin;
+}
+
 /* No room for a page: wait if that is possible, else record the loss. */
 static __always_inline int page_finds_no_room(struct thread *thread)
 {
+	if (tries_again(thread))
+		return STEP_ON;
 	if (thread->deferred && !thread->give_up)
 		return stall(thread);
 	return extend_gap(HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
@@ -124,7 +171,8 @@ static __noinline enum missing missing_page(struct thread *thread)
 
 	/* What is not resident has not been executed through this mapping since it was seen
 	 * last; and what is about to go must not be read in for it. */
-	if (thread->mode == MODE_LOOK && region->absent != ABSENT_HIDDEN)
+	if (thread->mode == MODE_LOOK &&
+	    (region->absent != ABSENT_HIDDEN || thread->trigger != HUSK_TRIGGER_CALL))
 		return MISSING_UNTOUCHED;
 	switch (region->absent) {
 	case ABSENT_FAULT:
@@ -144,8 +192,15 @@ static __noinline enum missing missing_page(struct thread *thread)
 	}
 }
 
-/* Sends the page at thread->next, from where it is or from the scratch page. A step. */
-GLOBAL int send_page(__u32 resident)
+/* Where a page's bytes are. */
+enum source {
+	SOURCE_SCRATCH_FAULTED = 0, /* it had to be faulted in */
+	SOURCE_PLACE = 1,
+	SOURCE_SCRATCH = 2, /* it was resident, and has been looked at */
+};
+
+/* Sends the page at thread->next. A step. */
+GLOBAL int send_page(__u32 source)
 {
 	struct thread *thread = this_thread();
 	struct husk_page *record;
@@ -153,22 +208,31 @@ GLOBAL int send_page(__u32 resident)
 
 	if (!thread)
 		return STEP_STOP;
+	if (thread->region.changing && source != SOURCE_PLACE) {
+		/* A call that makes it executable sends it in any case. */
+		if (is_as_seen(thread) && thread->mode == MODE_LOOK) {
+			thread->unchanged++;
+			thread->next += HUSK_PAGE_SIZE;
+			return STEP_ON;
+		}
+		thread->has_found = 1;
+	}
 	/* First room, then the record of what was missed before: otherwise a full ring would
 	 * get one such record for each page. */
 	if (!ring_has_room_for_pages())
 		return page_finds_no_room(thread);
-	if (!flush_gap())
+	if (!ensure_told(thread) || !flush_gap())
 		return stall(thread);
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
 		return page_finds_no_room(thread);
-	if (resident) {
-		record->reader = HUSK_READER_BPF_NOFAULT;
+	record->reader = source == SOURCE_SCRATCH_FAULTED ? HUSK_READER_BPF_SLEEPABLE
+							  : HUSK_READER_BPF_NOFAULT;
+	if (source == SOURCE_PLACE) {
 		error = bpf_probe_read_user(record->content, HUSK_PAGE_SIZE,
 					    (const void *)thread->next);
 	} else {
-		record->reader = HUSK_READER_BPF_SLEEPABLE;
 		error = bpf_probe_read_kernel(record->content, HUSK_PAGE_SIZE, thread->scratch);
 	}
 	if (error) {
@@ -182,6 +246,8 @@ GLOBAL int send_page(__u32 resident)
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
 		    thread->region.id);
 	bpf_ringbuf_submit(record, 0);
+	if (thread->region.changing)
+		note_seen(thread);
 	thread->next += HUSK_PAGE_SIZE;
 	thread->captured++;
 	return STEP_ON;
@@ -204,8 +270,14 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 		thread->next = thread->region.end;
 		return STEP_ON;
 	}
-	/* Asked first, because a record that is given back still uses up the ring. */
-	resident = !bpf_probe_read_user(&word, sizeof(word), source);
+	if (thread->region.changing) {
+		resident = !bpf_probe_read_user(thread->scratch, HUSK_PAGE_SIZE, source);
+		if (resident)
+			return as_step(send_page(SOURCE_SCRATCH));
+	} else {
+		/* Asked first, because a record that is given back still uses up the ring. */
+		resident = !bpf_probe_read_user(&word, sizeof(word), source);
+	}
 	if (!resident) {
 		switch (missing_page(thread)) {
 		case MISSING_UNTOUCHED:
@@ -236,7 +308,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 			return STEP_ON;
 		}
 	}
-	return as_step(send_page(resident));
+	return as_step(send_page(resident ? SOURCE_PLACE : SOURCE_SCRATCH_FAULTED));
 }
 
 #endif /* HUSK_PAGES_H */

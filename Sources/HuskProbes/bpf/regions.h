@@ -59,7 +59,8 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 		       struct thread **context)
 {
 	struct thread *thread = *context;
-	__u32 protection = protection_of(vma->vm_flags);
+	__u32 protection = protection_of(
+		asked_protection(vma->vm_flags, vma->vm_start, vma->vm_end));
 	bool is_shared = vma->vm_flags & VM_SHARED;
 	bool is_view = is_shared && (protection & HUSK_PROTECTION_WRITE);
 	__u32 index = thread->prior_count;
@@ -73,7 +74,8 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	thread->next = vma->vm_end;
 	if (is_shared)
 		thread->prior_view = 1;
-	if (is_changing(vma))
+	if (is_changing(vma) || (protection & HUSK_PROTECTION_EXECUTE &&
+				 protection & HUSK_PROTECTION_WRITE))
 		thread->prior_changing = 1;
 	/* What a call takes away that does not ask for execution matters only if it was
 	 * executable, or a view of what may be executable elsewhere. */
@@ -310,7 +312,13 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		thread->end = vma->vm_end;
 	region->start = thread->next;
 	region->end = vma->vm_end < thread->end ? vma->vm_end : thread->end;
-	region->protection = protection_of(vma->vm_flags);
+	region->protection = protection_of(
+		thread->mode == MODE_LOOK
+			? asked_protection(vma->vm_flags, vma->vm_start, vma->vm_end)
+		/* It has taken with it what was enforced. */
+		: thread->mode == MODE_CHANGE && thread->call == HUSK_CALL_MREMAP
+			? asked_protection(vma->vm_flags, thread->address, thread->address + 1)
+			: vma->vm_flags);
 	forget_region(region);
 	region->flags = vma->vm_flags & VM_SHARED ? HUSK_TRANSITION_SHARED : 0;
 	if (!vma->vm_ops) {
@@ -334,7 +342,9 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	else if (region->absent != ABSENT_UNTOUCHED &&
 		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		region->absent = ABSENT_USERFAULT;
-	region->changing = is_changing(vma);
+	region->changing = is_changing(vma) ||
+			   (region->protection & HUSK_PROTECTION_EXECUTE &&
+			    region->protection & HUSK_PROTECTION_WRITE);
 	if (region->changing)
 		region->flags |= HUSK_TRANSITION_CHANGING;
 	/* Without an anon_vma no page has been copied on write (mm/rmap.c). */
@@ -347,7 +357,9 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 static long note_still_executable(struct task_struct *task, struct vm_area_struct *vma,
 				  struct thread **context)
 {
-	(*context)->still_executable = !!(vma->vm_flags & HUSK_PROTECTION_EXECUTE);
+	(*context)->still_executable =
+		!!(asked_protection(vma->vm_flags, vma->vm_start, vma->vm_end) &
+		   HUSK_PROTECTION_EXECUTE);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #define MAX_THREADS 65536
 #define MAX_PRIOR 16
 #define MAX_VIEWED 65536
+#define MAX_SPOTS 16 /* pages that a caller's stack points to */
 #define MAPLE_NODE_WORDS 32 /* 256 bytes */
 
 const volatile struct husk_config config = {};
@@ -139,7 +140,8 @@ struct region {
 	__u8 absent;    /* enum absent */
 	__u8 changing;  /* executable, and its bytes can change without a call that says so */
 	__u8 on_disk;   /* a private mapping of a named file, no page of which has been written */
-	__u8 padding[3];
+	__u8 untold;    /* open, and its transition is sent with its first page only */
+	__u8 padding[2];
 	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
 	__u32 path_size;
 	__u32 path_padding;
@@ -167,6 +169,13 @@ enum walk_mode {
 	MODE_LOOK = 1,   /* what can change without a call, while it is still there */
 	MODE_NEW = 2,    /* a program has been executed: every executable region */
 	MODE_WRITTEN = 3, /* the range has been written to past its protection */
+};
+
+/* A look that goes round all memory that can change without a call (looks.h). */
+enum round {
+	ROUND_NONE = 0,
+	ROUND_DUE = 1, /* when it has rested long enough */
+	ROUND_UNDER_WAY = 2,
 };
 
 /* A region that find_next_region() has found. */
@@ -214,12 +223,29 @@ struct thread {
 	__u8 looks_at_all;  /* a look at what is executable, changing or not */
 	__u8 is_unknown;    /* the arguments could not be read: the result tells the range */
 	__u8 prior_unseen; /* the lock was taken: what was there before the call is not known */
-	__u8 more_padding[5];
+	__u8 has_found; /* a look has found a page that is not as it was */
+	__u8 wants_stop; /* the enforcer of W^X is to see what the call has done */
+	__u8 awaits_watch; /* user space is to handle the records so far before it goes on */
+	__u8 may_spin; /* when the ring is full */
+	__u8 more_padding[1];
 	__u64 copying_key;
 	struct viewed_file written; /* a call is writing to it; inode 0: to none of interest */
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
 	__u64 instruction_pointer, stack_pointer;
+
+	/* A look (callers.h). */
+	__u32 trigger; /* enum husk_trigger */
+	__u32 call_number;
+	__u64 looked_start, looked_end;
+	__u64 spots[MAX_SPOTS];
+	__u64 mask[HUSK_PAGE_SIZE / 8 / 64]; /* words of `scratch` that point to changing code */
+	__u32 spot_count;
+	__u32 spot; /* the next one to be looked at */
+	__u8 spot_is_pointer; /* the first one: where the thread runs, not what it returns to */
+	__u8 goes_round; /* enum round */
+	__u8 look_padding[6];
+	__u64 digest_first, digest_second; /* of `scratch` */
 
 	/* The walk over [next, end). */
 	__u64 time_ns;
@@ -244,7 +270,7 @@ struct thread {
 	__u64 checked, checked_untouched;
 
 	/* Counts of the open region, for its TRANSITION_END. */
-	__u64 captured, untouched, unreadable, lost, stalled_ns;
+	__u64 captured, untouched, unchanged, unreadable, lost, stalled_ns;
 	/* A run of pages without bytes that has not been sent yet. */
 	__u64 gap_start, gap_end;
 	__u32 gap_kind, gap_cause, gap_error;

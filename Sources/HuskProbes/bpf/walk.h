@@ -20,6 +20,7 @@ static __always_inline void clear_counts(struct thread *thread)
 {
 	thread->captured = 0;
 	thread->untouched = 0;
+	thread->unchanged = 0;
 	thread->unreadable = 0;
 	thread->lost = 0;
 	thread->stalled_ns = 0;
@@ -91,6 +92,8 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 	record->file_offset = region->file_offset;
 	record->abi = thread->abi;
 	record->stack_words = 0;
+	record->trigger = thread->mode == MODE_LOOK ? thread->trigger : HUSK_TRIGGER_NONE;
+	record->call_number = thread->call_number;
 	/* After execve the stack is another one, and a look has no caller of interest. */
 	if (thread->mode == MODE_CHANGE &&
 	    !bpf_probe_read_user(record->stack, sizeof(record->stack),
@@ -259,7 +262,22 @@ GLOBAL int tell_region(__u32 is_unseen)
 	}
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
-	if (!send_transition(thread->next, end, previous, region->protection)) {
+	if (region->changing && thread->mode != MODE_LOOK) {
+		if (is_new)
+			forget_seen(thread->next, end);
+		if (config.watches_calls_later && !some_memory_changes())
+			thread->awaits_watch = 1;
+		note_changing(thread->next, end);
+		if (config.enforcer)
+			thread->wants_stop = 1;
+	}
+	/* What is written through it may be executed through another view. */
+	if (config.enforcer && thread->mode == MODE_CHANGE && region->inode &&
+	    (region->flags & HUSK_TRANSITION_SHARED) &&
+	    (region->protection & HUSK_PROTECTION_WRITE) && some_memory_changes())
+		thread->wants_stop = 1;
+	region->untold = region->open && thread->mode == MODE_LOOK;
+	if (!region->untold && !send_transition(thread->next, end, previous, region->protection)) {
 		region->open = 0;
 		return stall(thread);
 	}
@@ -350,7 +368,7 @@ GLOBAL int check_region(void)
 		thread->checked_untouched = thread->untouched;
 		return true;
 	}
-	if (!flush_gap())
+	if (!ensure_told(thread) || !flush_gap())
 		return false;
 	thread->lost += untouched + (region->end - thread->next) / HUSK_PAGE_SIZE;
 	thread->untouched = thread->checked_untouched;
@@ -388,6 +406,10 @@ GLOBAL int close_region(void)
 		return stall(thread);
 	if (!outside_has_read(thread))
 		return stall(thread);
+	if (thread->region.untold) {
+		thread->region.open = 0;
+		return STEP_ON;
+	}
 	take_ticket(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
@@ -398,6 +420,7 @@ GLOBAL int close_region(void)
 			    sizeof(*record), thread->region.id);
 		record->captured = thread->captured;
 		record->untouched = thread->untouched;
+		record->unchanged = thread->unchanged;
 		record->unreadable = thread->unreadable;
 		record->lost = thread->lost;
 		record->stalled_ns = thread->stalled_ns;
@@ -414,12 +437,21 @@ static __always_inline void skip_rest(struct thread *thread)
 
 	if (thread->next >= thread->region.end)
 		return;
-	if (flush_gap()) {
+	if (ensure_told(thread) && flush_gap()) {
 		begin_gap(thread, thread->next, thread->region.end, HUSK_RECORD_LOSS,
 			  HUSK_CAUSE_TOO_LARGE, 0);
 		thread->lost += left / HUSK_PAGE_SIZE;
 		thread->next = thread->region.end;
 	}
+}
+
+/* All has been told of what a call has done. */
+static __always_inline void end_call(struct thread *thread)
+{
+	end_copying();
+	if (thread->wants_stop)
+		stop_for_enforcer();
+	thread->wants_stop = 0;
 }
 
 static __always_inline long walk_step(struct thread **context, const bool may_sleep)
@@ -444,9 +476,17 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 		thread->mode = MODE_WRITTEN;
 		return STEP_ON;
 	}
+	if (thread->mode == MODE_LOOK && next_look())
+		return STEP_ON;
 	thread->phase = PHASE_IDLE;
 	if (thread->mode != MODE_LOOK)
-		end_copying();
+		end_call(thread);
+	/* It is the first of its kind: user space begins to watch every call now. */
+	if (thread->awaits_watch && thread->deferred) {
+		thread->phase = PHASE_AWAITING;
+		thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
+	}
+	thread->awaits_watch = 0;
 	return STEP_STOP;
 }
 
@@ -519,6 +559,7 @@ static __always_inline void begin_walk(struct thread *thread, __u32 mode)
 	thread->then_end = 0;
 	thread->ticket.held = 0;
 	thread->gap_start = thread->gap_end = 0;
+	thread->may_spin = 0;
 }
 
 /* The walk that has been begun, in a context that may not sleep. */
@@ -543,16 +584,35 @@ GLOBAL int walk_at_once(void)
 }
 
 /*
- * Looks at what can change without a call in [start, end), before a call takes it away. Not in
- * a callback: that would come after the call.
+ * Looks at what can change without a call in [start, end). Not in a callback: that would come
+ * after the call that is the occasion.
  */
-static __always_inline void look(struct thread *thread, __u64 start, __u64 end)
+static __always_inline void look(struct thread *thread, __u64 start, __u64 end, __u32 trigger)
 {
 	begin_walk(thread, MODE_LOOK);
+	thread->trigger = trigger;
 	thread->result = 0;
 	thread->next = start;
 	thread->end = end;
 	thread->phase = PHASE_WALKING;
+	thread->spot_count = 0;
+	thread->goes_round = ROUND_NONE;
+	thread->may_spin = thread->call == HUSK_CALL_EXIT || thread->call == HUSK_CALL_EXECVE;
+	walk_at_once();
+}
+
+/* Looks at the pages in thread->spots. */
+static __always_inline void look_at_spots(struct thread *thread, __u32 trigger)
+{
+	begin_walk(thread, MODE_LOOK);
+	thread->trigger = trigger;
+	thread->result = 0;
+	thread->next = thread->end = 0;
+	thread->looked_start = thread->looked_end = 0;
+	thread->phase = PHASE_WALKING;
+	thread->spot = 0;
+	thread->has_found = 0;
+	thread->goes_round = ROUND_DUE;
 	walk_at_once();
 }
 

@@ -29,7 +29,7 @@ typedef uint64_t husk_u64;
 typedef int64_t husk_s64;
 #endif
 
-#define HUSK_FORMAT_VERSION 2
+#define HUSK_FORMAT_VERSION 3
 
 #define HUSK_PAGE_SIZE 4096
 #define HUSK_COMM_SIZE 16
@@ -128,8 +128,8 @@ enum husk_backing {
  * effective protection is the one requested, the backing is what the arguments say. */
 #define HUSK_TRANSITION_UNSEEN 16u
 #define HUSK_TRANSITION_PATH_CUT 32u /* the path has more components than there was room for */
-/* No change: executable memory that can be written without a call is looked at again, because
- * `call` is about to take it away. */
+/* No change: executable memory that can be written without a call is looked at again; `trigger`
+ * says why now. Told only if something in it is not as it was seen last. */
 #define HUSK_TRANSITION_LOOK 64u
 /* A private mapping of a file of which no page has been written: what it holds is in the file.
  * No pages follow, because config.reference_files asks for that. */
@@ -137,6 +137,14 @@ enum husk_backing {
 /* Its bytes can change without a call that says so: writable, registered with userfaultfd, or
  * what stands behind it is mapped writable elsewhere, by whomever. */
 #define HUSK_TRANSITION_CHANGING 256u
+
+/* husk_transition.trigger: why memory that can change without a call is looked at now. */
+enum husk_trigger {
+	HUSK_TRIGGER_NONE = 0,     /* it is no look */
+	HUSK_TRIGGER_CALL = 1,     /* `call` is about to take it away, or its X */
+	HUSK_TRIGGER_OWN_CALL = 2, /* code in it makes the system call `call_number` */
+	HUSK_TRIGGER_SAMPLE = 3,   /* a CPU sample has found it running */
+};
 
 /* husk_page.reader: who took the bytes. */
 enum husk_reader {
@@ -224,6 +232,8 @@ struct husk_transition {
 	husk_u64 file_offset; /* of `start`, in bytes */
 	husk_u32 abi;         /* enum husk_abi */
 	husk_u32 stack_words; /* words of `stack` that could be read */
+	husk_u32 trigger;     /* enum husk_trigger */
+	husk_u32 call_number; /* as the thread passed it, for HUSK_TRIGGER_OWN_CALL */
 	char comm[HUSK_COMM_SIZE];
 	struct husk_file file;
 	/* What lay on the caller's stack, from stack_pointer on: somewhere among it is the
@@ -249,11 +259,12 @@ struct husk_page_range {
 	husk_u32 error; /* errno, or 0 */
 };
 
-/* The pages that a transition named: captured + untouched + unreadable + lost. */
+/* The pages that a transition named: captured + untouched + unchanged + unreadable + lost. */
 struct husk_transition_end {
 	struct husk_header header;
 	husk_u64 captured;
 	husk_u64 untouched; /* never written: no page exists, nothing to read */
+	husk_u64 unchanged; /* of a look: holds what it held when it was captured last */
 	husk_u64 unreadable;
 	husk_u64 lost;
 	husk_u64 stalled_ns; /* how long the thread waited for room in the ring */
@@ -309,10 +320,10 @@ struct husk_write {
 	_Static_assert(sizeof(struct type) == (bytes), #type " has changed its size")
 HUSK_ASSERT_SIZE(husk_header, 56);
 HUSK_ASSERT_SIZE(husk_file, 24 + HUSK_PATH_SIZE);
-HUSK_ASSERT_SIZE(husk_transition, 176 + 536 + 8 * HUSK_STACK_WORDS);
+HUSK_ASSERT_SIZE(husk_transition, 184 + 536 + 8 * HUSK_STACK_WORDS);
 HUSK_ASSERT_SIZE(husk_page, 72 + HUSK_PAGE_SIZE);
 HUSK_ASSERT_SIZE(husk_page_range, 80);
-HUSK_ASSERT_SIZE(husk_transition_end, 96);
+HUSK_ASSERT_SIZE(husk_transition_end, 104);
 HUSK_ASSERT_SIZE(husk_process_exit, 64);
 HUSK_ASSERT_SIZE(husk_process_fork, 88);
 HUSK_ASSERT_SIZE(husk_process_exec, 80 + HUSK_COMPONENT_SIZE + 536);
@@ -331,7 +342,9 @@ struct husk_config {
 	husk_u8 exit_has_memory;
 	/* Pages of files that are unchanged from disk are named, not copied. */
 	husk_u8 reference_files;
-	husk_u8 reserved[1];
+	/* Memory that can change without a call is looked at whenever code in it makes a system
+	 * call, or a CPU sample finds it running. */
+	husk_u8 looks_at_callers;
 	husk_u64 ring_size;
 	/* A thread waits for room in the ring this long in all, and this long
 	 * without a sign of life from the consumer. 0: it does not wait. */
@@ -339,8 +352,16 @@ struct husk_config {
 	husk_u64 stall_silence_ns;
 	/* A thread is held for one call's walk this long in all. */
 	husk_u64 walk_limit_ns;
+	/* W^X is enforced from outside: the process (in Husk's own PID namespace) that traces the
+	 * targets, and is to be told by a stop what their calls change. 0: none. */
+	husk_u32 enforcer;
+	/* The program that watches every call is attached when the first such memory is told. */
+	husk_u8 watches_calls_later;
+	husk_u8 reserved[3];
+	/* The sixth argument of calls that it makes in a target's name. */
+	husk_u64 enforcer_mark;
 };
-HUSK_ASSERT_SIZE(husk_config, 40);
+HUSK_ASSERT_SIZE(husk_config, 56);
 
 /* Index into the `counters` map (per CPU, u64 each). */
 enum husk_counter {

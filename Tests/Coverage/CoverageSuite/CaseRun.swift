@@ -19,13 +19,16 @@ public struct CaseRun {
     public var method: CopyMethod?
     public var probes: ProbeKind?
     public var scaledDown: Bool
+    public var rwx: RWXMode
 
     public init(
-        method: CopyMethod? = nil, probes: ProbeKind? = nil, scaledDown: Bool = false
+        method: CopyMethod? = nil, probes: ProbeKind? = nil, scaledDown: Bool = false,
+        rwx: RWXMode = .observe
     ) {
         self.method = method
         self.probes = probes
         self.scaledDown = scaledDown
+        self.rwx = rwx
     }
 
     /// Everything that one run has given: for tests that look closer than the verdict.
@@ -49,6 +52,7 @@ public struct CaseRun {
         var configuration = Tracer.Configuration()
         configuration.copyMethod = method
         configuration.probeKind = probes
+        configuration.rwx = rwx
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0
         configuration.onEvent = { event in events.update { $0.append(event) } }

@@ -27,7 +27,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
     /// The programs in a folder that Tools/build-cases has filled, by name.
     public static func all(in folder: String) throws -> [CoverageCase] {
         try FileManager.default.contentsOfDirectory(atPath: folder)
-            .filter { $0.wholeMatch(of: /[ebh]\d\d-[a-z0-9-]+/) != nil }
+            .filter { $0.wholeMatch(of: /[ebhr]\d\d-[a-z0-9-]+/) != nil }
             .sorted()
             .map { CoverageCase(name: $0, path: folder + "/" + $0) }
     }
@@ -42,7 +42,30 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "e33-fork-rwx": Reason.noCall,
         "e31-write-during-call": Reason.noCall,
         "h07-huge-reservation": Reason.tooLarge,
+        "r01-decrypt-loop": Reason.noCall,
+        "r04-polymorph": Reason.noCall,
+        "r05-write-beside-run": Reason.noCall,
+        "r06-own-faults": Reason.noCall,
+        "r07-kernel-writes": Reason.noCall,
+        "r08-threads": Reason.noCall,
+        "r09-fork-rwx": Reason.noCall,
+        "r13-exec-stack-rounds": Reason.noCall,
+        "r14-two-views-rounds": Reason.noCall,
+        "r15-mremap-munmap": Reason.noCall,
+        "r16-signal-blocked": Reason.noCall,
     ]
+
+    /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
+    public var isForTrapping: Bool {
+        ["e04", "e05", "e08", "e13", "e30", "e32", "e33-fork", "e36", "r"]
+            .contains { name.hasPrefix($0) }
+            && !seesTracers && !["r07-kernel-writes", "r16-signal-blocked"].contains(name)
+    }
+
+    /// It is there to find out whether it is traced.
+    public var seesTracers: Bool {
+        ["r10-self-traced", "r11-tracer-pid"].contains(name)
+    }
 
     private enum Reason {
         static let noCall = """

@@ -30,6 +30,9 @@ struct RunCases: ParsableCommand {
     @Option(help: "Where system calls are seen: tracepoints or functions; else the best there is.")
     var probes: String?
 
+    @Option(help: "Memory that is writable and executable: observe or trap.")
+    var rwx = "observe"
+
     @Option(help: "Write the verdicts to this file, for `report`.")
     var json: String?
 
@@ -53,7 +56,10 @@ struct RunCases: ParsableCommand {
         }
         let method = copy.flatMap(CopyMethod.init(rawValue:))
         let kind = probes.flatMap(ProbeKind.init(rawValue:))
-        let run = CaseRun(method: method, probes: kind, scaledDown: small)
+        guard let rwx = RWXMode(rawValue: rwx) else {
+            throw ValidationError("--rwx is observe or trap.")
+        }
+        let run = CaseRun(method: method, probes: kind, scaledDown: small, rwx: rwx)
         let cases = try CoverageCase.all(in: folder).filter { item in
             prefixes.isEmpty || prefixes.contains { item.name.hasPrefix($0) }
         }
@@ -73,7 +79,8 @@ struct RunCases: ParsableCommand {
             let verdicts = Verdicts(
                 kernel: report.kernel,
                 method: (method ?? best).rawValue + ", "
-                    + ((kind ?? report.probeKind)?.rawValue ?? ""), results: results)
+                    + ((kind ?? report.probeKind)?.rawValue ?? "")
+                    + (rwx == .trap ? ", trap" : ""), results: results)
             try JSONEncoder().encode(verdicts).write(to: URL(fileURLWithPath: json))
         }
         let bad = results.count { $0.verdict == .missed || $0.verdict == .failed }

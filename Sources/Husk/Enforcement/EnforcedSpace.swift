@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+internal import HuskModel
+
+/// The memory of one address space from which W or X is kept: what the target has asked for, and
+/// which of the two each page has at present.
+///
+/// Memory may have several views (mappings of one file). A page of it is either *written*: the
+/// views that were asked to write may, and none may execute; or *executable*: the views that were
+/// asked to execute may, and none may write. A region that was asked to be writable and
+/// executable is a memory with one view.
+final class EnforcedSpace {
+    /// Pages that can be seen through one view or several: by their number.
+    final class Memory {
+        struct PageState {
+            /// Else it is written.
+            var isExecutable = false
+            /// What it held when it was captured last.
+            var digest: Digest?
+        }
+
+        /// Pages that have been captured or are executable; all others are written.
+        var pages: [UInt64: PageState] = [:]
+
+        func isExecutable(_ page: UInt64) -> Bool { pages[page]?.isExecutable ?? false }
+    }
+
+    /// A mapping, as the target asked for it.
+    struct View {
+        var range: Range<UInt64>
+        var asked: Protection
+        var memory: Memory
+        /// The number of the page at `range.lowerBound` in `memory`.
+        var firstPage: UInt64
+        /// How many executions have been caught in it.
+        var executions = 0
+
+        func page(at address: UInt64) -> UInt64 {
+            firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
+        }
+
+        /// Where it shows a page; nil: nowhere.
+        func address(of page: UInt64) -> UInt64? {
+            guard page >= firstPage else { return nil }
+            let address = range.lowerBound + (page - firstPage) * EnforcedSpace.pageSize
+            return address < range.upperBound ? address : nil
+        }
+
+        func protection(isExecutable: Bool) -> Protection {
+            asked.subtracting(isExecutable ? .write : .execute)
+        }
+    }
+
+    static let pageSize: UInt64 = 4096
+
+    /// By address, disjoint.
+    private(set) var views: [View] = []
+    /// Of private memory: a page's number is its address / 4096.
+    private var own = Memory()
+    /// Of files, by their identity: a page's number is that in the file.
+    private var shared: [Timeline.FileKey: Memory] = [:]
+
+    var isEmpty: Bool { views.isEmpty }
+
+    /// After fork(2): the same, of its own, except for shared memory, where what one process
+    /// writes another one may execute unseen.
+    func copy() -> EnforcedSpace {
+        let copy = EnforcedSpace()
+        copy.own.pages = own.pages
+        var copies: [ObjectIdentifier: Memory] = [ObjectIdentifier(own): copy.own]
+        for (key, memory) in shared {
+            let other = Memory()
+            other.pages = memory.pages
+            copies[ObjectIdentifier(memory)] = other
+            copy.shared[key] = other
+        }
+        copy.views = views.map { view in
+            var view = view
+            view.memory = copies[ObjectIdentifier(view.memory)] ?? copy.own
+            return view
+        }
+        return copy
+    }
+
+    // MARK: What the target asks for
+
+    func removeAll() {
+        views = []
+        own = Memory()
+        shared = [:]
+    }
+
+    /// Forgets what is in a range: the target has made something else of it.
+    func remove(_ range: Range<UInt64>) {
+        guard !range.isEmpty, views.contains(where: { $0.range.overlaps(range) }) else { return }
+        views = views.flatMap { view -> [View] in
+            guard view.range.overlaps(range) else { return [view] }
+            let common = view.range.clamped(to: range)
+            if view.memory === own {
+                for page in view.page(at: common.lowerBound)..<view.page(at: common.upperBound) {
+                    own.pages[page] = nil
+                }
+            }
+            return [
+                view.range.lowerBound..<common.lowerBound,
+                common.upperBound..<view.range.upperBound,
+            ]
+            .filter { !$0.isEmpty }
+            .map { Self.part(of: view, $0) }
+        }
+    }
+
+    private static func part(of view: View, _ range: Range<UInt64>) -> View {
+        var part = view
+        part.firstPage = view.page(at: range.lowerBound)
+        part.range = range
+        return part
+    }
+
+    /// Adds memory of the process's own, in the place of what was there.
+    func add(_ range: Range<UInt64>, asked: Protection) {
+        remove(range)
+        insert(
+            View(
+                range: range, asked: asked, memory: own,
+                firstPage: range.lowerBound / Self.pageSize))
+    }
+
+    /// Adds a view of a file.
+    func add(
+        _ range: Range<UInt64>, asked: Protection, of file: Timeline.FileKey, at offset: UInt64
+    ) {
+        remove(range)
+        let memory = shared[file] ?? Memory()
+        shared[file] = memory
+        insert(
+            View(
+                range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize))
+    }
+
+    private func insert(_ view: View) {
+        let index = views.firstIndex { $0.range.lowerBound > view.range.lowerBound } ?? views.count
+        views.insert(view, at: index)
+    }
+
+    /// mremap(2) has moved, or copied, what was in a range.
+    func move(_ old: Range<UInt64>, to new: UInt64, length: UInt64, keepsOld: Bool) {
+        let moved = parts(in: old)
+        if !keepsOld { remove(old) }
+        remove(new..<(new &+ length))
+        for var part in moved {
+            let offset = part.range.lowerBound - old.lowerBound
+            guard offset < length else { continue }
+            var end = min(offset + (part.range.upperBound - part.range.lowerBound), length)
+            // What it has grown by is like its end.
+            if part.range.upperBound == old.upperBound { end = length }
+            part.range = (new + offset)..<(new + end)
+            if part.memory === own { part.firstPage = part.range.lowerBound / Self.pageSize }
+            insert(part)
+        }
+    }
+
+    // MARK: Questions
+
+    func view(at address: UInt64) -> View? {
+        index(at: address).map { views[$0] }
+    }
+
+    private func index(at address: UInt64) -> Int? {
+        var low = 0
+        var high = views.count
+        while low < high {
+            let middle = (low + high) / 2
+            if views[middle].range.upperBound > address { high = middle } else { low = middle + 1 }
+        }
+        return low < views.count && views[low].range.contains(address) ? low : nil
+    }
+
+    /// The parts of views that lie in a range.
+    func parts(in range: Range<UInt64>) -> [View] {
+        views.filter { $0.range.overlaps(range) }
+            .map { Self.part(of: $0, $0.range.clamped(to: range)) }
+    }
+
+    /// Notes an execution; returns how many there have been before.
+    func noteExecution(at address: UInt64) -> Int {
+        guard let index = index(at: address) else { return 0 }
+        defer { views[index].executions += 1 }
+        return views[index].executions
+    }
+
+    /// The pages around `address` that are in the same state as it is, in its view and within an
+    /// aligned block of `block` bytes: a range of addresses.
+    func run(at address: UInt64, block: UInt64) -> Range<UInt64> {
+        guard let view = view(at: address) else { return address..<address }
+        let state = view.memory.isExecutable(view.page(at: address))
+        let first = max(address & ~(block - 1), view.range.lowerBound)
+        let last = min((address & ~(block - 1)) + block, view.range.upperBound)
+        var start = address & ~(Self.pageSize - 1)
+        var end = start + Self.pageSize
+        while start > first,
+            view.memory.isExecutable(view.page(at: start - Self.pageSize)) == state
+        {
+            start -= Self.pageSize
+        }
+        while end < last, view.memory.isExecutable(view.page(at: end)) == state {
+            end += Self.pageSize
+        }
+        return start..<end
+    }
+
+    /// A change of protection that has to be made.
+    struct Change {
+        var range: Range<UInt64>
+        var protection: Protection
+    }
+
+    /// Makes the pages of a range executable or written, and returns what has to be done about
+    /// it, in every view that shows them.
+    func setState(_ range: Range<UInt64>, isExecutable: Bool) -> [Change] {
+        guard let view = view(at: range.lowerBound) else { return [] }
+        let pages = view.page(at: range.lowerBound)..<view.page(at: range.upperBound)
+        for page in pages { view.memory.pages[page, default: .init()].isExecutable = isExecutable }
+        return views.filter { $0.memory === view.memory }.compactMap { other in
+            let start = max(pages.lowerBound, other.firstPage)
+            let end = min(pages.upperBound, other.page(at: other.range.upperBound))
+            guard start < end, let address = other.address(of: start) else { return nil }
+            return Change(
+                range: address..<(address + (end - start) * Self.pageSize),
+                protection: other.protection(isExecutable: isExecutable))
+        }
+    }
+
+    /// What each view's pages have at present.
+    func present(_ view: View) -> [Change] {
+        var changes: [Change] = []
+        var address = view.range.lowerBound
+        // Most pages of a large reservation are in no state of their own.
+        guard view.memory.pages.values.contains(where: \.isExecutable) else {
+            return [Change(range: view.range, protection: view.protection(isExecutable: false))]
+        }
+        while address < view.range.upperBound {
+            let isExecutable = view.memory.isExecutable(view.page(at: address))
+            var end = address + Self.pageSize
+            while end < view.range.upperBound,
+                view.memory.isExecutable(view.page(at: end)) == isExecutable
+            {
+                end += Self.pageSize
+            }
+            changes.append(
+                Change(
+                    range: address..<end, protection: view.protection(isExecutable: isExecutable)))
+            address = end
+        }
+        return changes
+    }
+
+    /// Lets all pages be written. Returns what has to be done; empty: they were already.
+    func makeAllWritten() -> [Change] {
+        var changes: [Change] = []
+        for view in views {
+            let pages = view.page(at: view.range.lowerBound)..<view.page(at: view.range.upperBound)
+            let isAny = view.memory.pages.contains {
+                pages.contains($0.key) && $0.value.isExecutable
+            }
+            guard isAny else { continue }
+            changes.append(
+                Change(range: view.range, protection: view.protection(isExecutable: false)))
+        }
+        for memory in [own] + Array(shared.values) {
+            for page in memory.pages.keys { memory.pages[page]?.isExecutable = false }
+        }
+        return changes
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+internal import HuskModel
+
+/// Calls of the target: a probe has stopped the thread at the end of one that changes memory from
+/// which W or X is kept, or that makes such memory, or that has failed with EFAULT.
+extension Enforcer {
+    /// What the registers tell of the call that a thread returns from.
+    private struct ReturningCall {
+        var call: SystemCall?
+        var arguments: [UInt64]
+        var result: Int64
+
+        var hasFailed: Bool { (-4095 ... -1).contains(result) }
+    }
+
+    func handleCall(_ tracee: Tracee) {
+        guard let registers = tracee.registers else { return }
+        let call = Self.decode(registers, isNarrow: isNarrowCall(tracee, registers))
+        if call.result == -Int64(EFAULT) {
+            restartIfKept(tracee, registers)
+            return
+        }
+        guard let kind = call.call else {
+            resynchronise(tracee, nil)
+            return
+        }
+        let range = Self.pages(call.arguments[0], call.arguments[1])
+        switch kind {
+        case .mprotect, .pkeyMprotect:
+            // Half of it may have been done when it fails.
+            resynchronise(tracee, range, asked: call.hasFailed ? nil : call.arguments[2])
+        case _ where call.hasFailed: break
+        case .munmap: tracee.space.remove(range)
+        case .mmap:
+            let made = Self.pages(UInt64(bitPattern: call.result), call.arguments[1])
+            let isPrivate = call.arguments[3] & 0x22 == 0x22  // MAP_PRIVATE, MAP_ANONYMOUS
+            resynchronise(tracee, made, asked: isPrivate ? call.arguments[2] : nil)
+        case .mremap:
+            let old = range.lowerBound..<max(range.lowerBound, range.upperBound)
+            let length = Self.pages(0, call.arguments[2]).upperBound
+            tracee.space.move(
+                old, to: UInt64(bitPattern: call.result), length: length,
+                keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
+            apply(
+                tracee.space.parts(
+                    in: UInt64(
+                        bitPattern: call.result)..<(UInt64(bitPattern: call.result)
+                        &+ length)
+                ).flatMap { tracee.space.present($0) }, by: tracee)
+        default: resynchronise(tracee, nil)
+        }
+    }
+
+    /// The kernel could not write to memory of the target's. If W is kept from some, it is given
+    /// back, and the call made again.
+    private func restartIfKept(_ tracee: Tracee, _ registers: user_regs_struct) {
+        guard makeAllWritten(tracee) else { return }
+        var registers = registers
+        registers.rax = registers.orig_rax
+        registers.orig_rax = .max
+        registers.rip -= 2  // `syscall`, `int 0x80`
+        tracee.set(registers)
+    }
+
+    // MARK: What has been asked for
+
+    /// Looks at what there is in a range (nil: everywhere) and enforces what has to be.
+    ///
+    /// - Parameter asked: the protection that the whole range has now, if that is known and the
+    ///   range is of no file: then nothing has to be looked at.
+    func resynchronise(_ tracee: Tracee, _ range: Range<UInt64>?, asked: UInt64? = nil) {
+        let space = tracee.space
+        if let range { space.remove(range) }
+        if let range, let asked {
+            let protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
+            if protection.contains([.write, .execute]) {
+                enforce(tracee, range, protection)
+                return
+            }
+            // It may be one view of several.
+            if !protection.contains(.execute) { return }
+        }
+        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        let wanted = range ?? 0..<(1 << 63)
+        for region in regions where region.protection.contains([.write, .execute]) {
+            let part = region.range.clamped(to: wanted)
+            guard !part.isEmpty, space.view(at: part.lowerBound) == nil else { continue }
+            if region.isShared, let file = region.backing.file {
+                add(tracee, region, file)
+            } else {
+                enforce(tracee, part, region.protection)
+            }
+        }
+        enforceViews(tracee, regions)
+    }
+
+    private func enforce(_ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection) {
+        tracee.space.add(range, asked: asked)
+        apply(
+            [.init(range: range, protection: asked.subtracting(.execute))], by: tracee)
+    }
+
+    /// Files of which the process has both a view to write and one to execute.
+    private func enforceViews(_ tracee: Tracee, _ regions: [MappedRegion]) {
+        var views: [Timeline.FileKey: [(region: MappedRegion, asked: Protection)]] = [:]
+        for region in regions {
+            guard let file = region.backing.file else { continue }
+            let known = tracee.space.view(at: region.start.rawValue)
+            let asked = known?.asked ?? region.protection
+            guard asked.contains(.execute) || (region.isShared && asked.contains(.write)) else {
+                continue
+            }
+            views[Timeline.FileKey(file), default: []].append((region, asked))
+        }
+        for list in views.values {
+            guard list.contains(where: { $0.region.isShared && $0.asked.contains(.write) }),
+                list.contains(where: { $0.asked.contains(.execute) })
+            else { continue }
+            for (region, _) in list where tracee.space.view(at: region.start.rawValue) == nil {
+                if let file = region.backing.file { add(tracee, region, file) }
+            }
+        }
+    }
+
+    private func add(_ tracee: Tracee, _ region: MappedRegion, _ file: FileIdentity) {
+        tracee.space.add(
+            region.range, asked: region.protection, of: Timeline.FileKey(file),
+            at: region.backing.fileOffset ?? 0)
+        guard let view = tracee.space.view(at: region.start.rawValue) else { return }
+        apply(tracee.space.present(view), by: tracee)
+    }
+
+    // MARK: Registers
+
+    private static func pages(_ address: UInt64, _ length: UInt64) -> Range<UInt64> {
+        let start = address & ~4095
+        let (end, overflow) = address.addingReportingOverflow(length)
+        let (rounded, overflows) = end.addingReportingOverflow(4095)
+        guard !overflow, !overflows else { return start..<start }
+        return start..<max(start, rounded & ~4095)
+    }
+
+    /// `int 0x80`, and whatever else a 32-bit program uses.
+    private func isNarrowCall(_ tracee: Tracee, _ registers: user_regs_struct) -> Bool {
+        if registers.cs == 0x23 { return true }
+        var bytes = [UInt8](repeating: 0, count: 2)
+        // Safe: two bytes into our own array.
+        let count = husk_process_read(tracee.pid, registers.rip &- 2, &bytes, 2)
+        return count == 2 && bytes == [0xCD, 0x80]
+    }
+
+    private static func decode(_ registers: user_regs_struct, isNarrow: Bool) -> ReturningCall {
+        let number = Int(truncatingIfNeeded: registers.orig_rax) & ~0x4000_0000
+        if isNarrow {
+            // arch/x86/entry/syscalls/syscall_32.tbl
+            let calls: [Int: SystemCall] = [
+                91: .munmap, 125: .mprotect, 163: .mremap, 192: .mmap, 380: .pkeyMprotect,
+            ]
+            let arguments = [
+                registers.rbx, registers.rcx, registers.rdx, registers.rsi, registers.rdi,
+            ].map { UInt64($0) & 0xFFFF_FFFF }
+            let result = Int32(truncatingIfNeeded: registers.rax)
+            let isError = (-4095 ... -1).contains(result)
+            return ReturningCall(
+                call: calls[number], arguments: arguments,
+                result: isError ? Int64(result) : Int64(UInt32(bitPattern: result)))
+        }
+        // arch/x86/entry/syscalls/syscall_64.tbl
+        let calls: [Int: SystemCall] = [
+            9: .mmap, 10: .mprotect, 11: .munmap, 25: .mremap, 329: .pkeyMprotect,
+        ]
+        let arguments = [
+            registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8,
+        ].map { UInt64($0) }
+        return ReturningCall(
+            call: calls[number], arguments: arguments, result: Int64(bitPattern: registers.rax))
+    }
+}
+
+extension MappedRegion {
+    var range: Range<UInt64> { start.rawValue..<end.rawValue }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+internal import HuskModel
+
+/// Faults: what has been kept from the target is given to it when it wants it.
+extension Enforcer {
+    private static let accessError: Int32 = 2  // SEGV_ACCERR, asm-generic/siginfo.h
+    /// Faults at one instruction without progress, before it is stepped alone.
+    private static let patience = 2
+    private static let pageSize = EnforcedSpace.pageSize
+
+    /// True: the fault was of Husk's making, and the thread can try again. False: the target has
+    /// to be told of it.
+    func handleFault(_ tracee: Tracee, _ info: siginfo_t) -> Bool {
+        var info = info
+        let address = husk_signal_address(&info)
+        guard husk_signal_code(&info) == Self.accessError,
+            let view = tracee.space.view(at: address), let registers = tracee.registers
+        else { return false }
+        let pointer = UInt64(registers.rip)
+        let page = address & ~(Self.pageSize - 1)
+        let tries = tracee.noteFault(pointer, address)
+        // An instruction may begin on the page before.
+        let isFetch =
+            address == pointer
+            || (address > pointer && address - pointer < 15 && address == page)
+        if view.memory.isExecutable(view.page(at: address)) {
+            // Another thread's fault has made it so meanwhile.
+            if isFetch, view.asked.contains(.execute), tries == 1 { return true }
+            guard view.asked.contains(.write) else {
+                return isFetch && view.asked.contains(.execute) && tries <= Self.patience
+            }
+            let isOwnPage =
+                page == pointer & ~(Self.pageSize - 1)
+                || page == (pointer + 14) & ~(Self.pageSize - 1)
+            if isOwnPage || tries > Self.patience {
+                stepAlone(tracee, on: page)
+            } else {
+                letWrite(tracee, page)
+            }
+            return true
+        }
+        guard isFetch else {
+            // The same for a write; what the target may not do is not allowed to it now either.
+            return view.asked.contains(.write) && tries <= Self.patience
+        }
+        guard view.asked.contains(.execute) else { return false }
+        if tries > Self.patience {
+            stepAlone(tracee, on: page)
+        } else {
+            letExecute(tracee, page, registers)
+        }
+        return true
+    }
+
+    // MARK: The two changes
+
+    private func letWrite(_ tracee: Tracee, _ page: UInt64) {
+        // Who writes one page after the other is spared a fault for each.
+        let isNext = page == tracee.nextWrite
+        tracee.writeRun = isNext ? min(tracee.writeRun * 2, 16) : 1
+        let run = tracee.space.run(at: page, block: Self.block)
+        let end = min(run.upperBound, page + tracee.writeRun * Self.pageSize)
+        apply(tracee.space.setState(page..<end, isExecutable: false), by: tracee)
+        tracee.nextWrite = end
+    }
+
+    private func letExecute(_ tracee: Tracee, _ page: UInt64, _ registers: user_regs_struct) {
+        let run = tracee.space.run(at: page, block: Self.block)
+        // First no one can write any more, then it is read.
+        apply(tracee.space.setState(run, isExecutable: true), by: tracee)
+        capture(tracee, run, registers)
+    }
+
+    /// One instruction that writes to the page it is on, or that has made no progress because
+    /// another thread wants the opposite: with both rights, while the others stand.
+    private func stepAlone(_ tracee: Tracee, on page: UInt64) {
+        let others = stopOthers(than: tracee)
+        defer { for other in others where other.isStopped { other.goOn() } }
+        var pages = [page]
+        grant(tracee, page)
+        let signal = holdingSignals(tracee) { () -> Int32? in
+            // It may write to two pages, and lie on two.
+            for _ in 0..<4 {
+                guard let signal = step(tracee) else { return nil }
+                var info = siginfo_t()
+                guard signal == SIGSEGV, husk_trace_signal(tracee.tid, &info) == 0,
+                    husk_signal_code(&info) == Self.accessError
+                else { return signal }
+                let next = husk_signal_address(&info) & ~(Self.pageSize - 1)
+                guard tracee.space.view(at: next) != nil, !pages.contains(next) else {
+                    return signal
+                }
+                pages.append(next)
+                grant(tracee, next)
+            }
+            return SIGTRAP
+        }
+        guard tracee.isStopped, let registers = tracee.registers else { return }
+        var info = siginfo_t()
+        let isGenuine = signal != nil && signal != SIGTRAP
+        if isGenuine { _ = husk_trace_signal(tracee.tid, &info) }
+        for page in pages {
+            let range = page..<(page + Self.pageSize)
+            apply(tracee.space.setState(range, isExecutable: true), by: tracee)
+            capture(tracee, range, registers)
+        }
+        tracee.lastFault.count = 0
+        if isGenuine, let signal {
+            // The instruction has a fault of its own: it goes on with that.
+            _ = husk_trace_set_signal(tracee.tid, &info)
+            tracee.undelivered = signal
+        }
+    }
+
+    private func grant(_ tracee: Tracee, _ page: UInt64) {
+        guard let view = tracee.space.view(at: page) else { return }
+        apply(
+            [.init(range: page..<(page + Self.pageSize), protection: view.asked)], by: tracee)
+    }
+
+    /// Stops the other threads that run in this memory. Those that wait in the kernel are left
+    /// alone: some calls would end early.
+    private func stopOthers(than tracee: Tracee) -> [Tracee] {
+        var stopped: [Tracee] = []
+        for other in tracees.values
+        where other !== tracee && other.space === tracee.space && !other.isStopped {
+            guard ProcessFacts.isRunning(other.tid, of: other.pid),
+                husk_trace_interrupt(other.tid) == 0
+            else { continue }
+            guard let status = wait(for: other) else { continue }
+            if status >> 16 == Self.eventStop, status >> 8 & 0xFF == SIGTRAP {
+                stopped.append(other)
+            } else {
+                // It has stopped by itself: that is dealt with in its turn.
+                backlog.append(
+                    husk_trace_event(tid: other.tid, status: status, has_ended: 0))
+            }
+        }
+        return stopped
+    }
+
+    // MARK: Reading
+
+    /// Captures the pages of a range that are not as they were captured last. Nothing can write
+    /// to them meanwhile.
+    private func capture(
+        _ tracee: Tracee, _ range: Range<UInt64>, _ registers: user_regs_struct
+    ) {
+        guard let view = tracee.space.view(at: range.lowerBound) else { return }
+        var memory = OutsideMemory(of: tracee.pid)
+        let populated =
+            memory.populatedPages(in: Address(range.lowerBound)..<Address(range.upperBound))
+            ?? Array(stride(from: range.lowerBound, to: range.upperBound, by: 4096))
+        var pages: [(address: UInt64, bytes: [UInt8])] = []
+        for address in populated {
+            guard case .success(let bytes) = memory.readPage(at: address) else { continue }
+            let number = view.page(at: address)
+            let digest = Digest(of: bytes)
+            guard view.memory.pages[number]?.digest != digest else { continue }
+            view.memory.pages[number, default: .init()].digest = digest
+            pages.append((address, bytes))
+        }
+        guard !pages.isEmpty else { return }
+        push(
+            Capture(
+                pid: tracee.pid, tid: tracee.tid, monotonic: WallClock.monotonicNow(),
+                threadName: tracee.name,
+                registers: Registers(registers), address: UInt64(registers.rip),
+                region: view.range, asked: view.asked,
+                sequence: tracee.space.noteExecution(at: range.lowerBound), pages: pages))
+    }
+}
+
+extension Registers {
+    init(_ registers: user_regs_struct) {
+        self.init()
+        rax = registers.rax
+        rbx = registers.rbx
+        rcx = registers.rcx
+        rdx = registers.rdx
+        rsi = registers.rsi
+        rdi = registers.rdi
+        rbp = registers.rbp
+        rsp = registers.rsp
+        r8 = registers.r8
+        r9 = registers.r9
+        r10 = registers.r10
+        r11 = registers.r11
+        r12 = registers.r12
+        r13 = registers.r13
+        r14 = registers.r14
+        r15 = registers.r15
+        rip = registers.rip
+        eflags = registers.eflags
+        cs = registers.cs
+        ss = registers.ss
+        fsBase = registers.fs_base
+        gsBase = registers.gs_base
+    }
+}

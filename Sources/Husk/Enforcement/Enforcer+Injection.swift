@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+internal import HuskModel
+
+/// System calls in a target's name, made by one of its threads while that is stopped.
+extension Enforcer {
+    /// Signals that are held back meanwhile: all but those that an instruction of the thread's
+    /// own raises (and the two that cannot be).
+    private static let heldSignals: UInt64 =
+        [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS]
+        .reduce(UInt64.max) { $0 & ~(1 << UInt64($1 - 1)) }
+
+    /// Runs `body` while the thread's asynchronous signals are held back.
+    func holdingSignals<Result>(_ tracee: Tracee, _ body: () -> Result) -> Result {
+        var mask: UInt64 = 0
+        let isKnown = husk_trace_mask(tracee.tid, &mask) == 0
+        if isKnown { _ = husk_trace_set_mask(tracee.tid, mask | Self.heldSignals) }
+        let result = body()
+        if isKnown, tracee.isStopped { _ = husk_trace_set_mask(tracee.tid, mask) }
+        return result
+    }
+
+    /// Makes a call; the thread must be stopped, and is afterwards as it was. Returns what the
+    /// call returned; nil: it could not be made.
+    func call(_ tracee: Tracee, _ number: Int, _ arguments: UInt64...) -> Int? {
+        guard let saved = tracee.registers, let instruction = callInstruction(tracee) else {
+            return nil
+        }
+        var registers = saved
+        let places: [WritableKeyPath<user_regs_struct, CUnsignedLongLong>] = [
+            \.rdi, \.rsi, \.rdx, \.r10, \.r8,
+        ]
+        for (place, value) in zip(places, arguments) { registers[keyPath: place] = value }
+        registers.rax = CUnsignedLongLong(number)
+        registers.orig_rax = .max
+        registers.r9 = mark
+        registers.rip = instruction
+        // A 32-bit program's thread makes 64-bit calls too, if its code segment says so.
+        registers.cs = 0x33
+        return holdingSignals(tracee) {
+            guard tracee.set(registers) else { return nil }
+            let isDone = step(tracee) == SIGTRAP
+            guard tracee.isStopped else { return nil }
+            let result = tracee.registers
+            tracee.set(saved)
+            guard isDone, let result, result.rip == instruction + 2 else { return nil }
+            return Int(bitPattern: UInt(result.rax))
+        }
+    }
+
+    /// One instruction. Returns the signal that the thread has stopped with; nil: it has ended.
+    func step(_ tracee: Tracee) -> Int32? {
+        while true {
+            tracee.isStopped = false
+            guard husk_trace_step(tracee.tid) == 0, let status = wait(for: tracee) else {
+                return nil
+            }
+            let signal = status >> 8 & 0xFF
+            if status >> 16 != 0 {
+                // It was asked to stop before; it stands, and is stepped again.
+                tracee.isInterrupted = false
+                continue
+            }
+            guard signal == SIGSTOP else { return signal }
+            // Of a probe: about a call that has been seen to already. Of someone else: later.
+            var info = siginfo_t()
+            if husk_trace_signal(tracee.tid, &info) == 0, husk_signal_code(&info) != 0x80 {
+                tracee.undelivered = SIGSTOP
+            }
+        }
+    }
+
+    /// An instruction `syscall` in the target's memory: the vdso has one, for clocks that it
+    /// cannot read itself.
+    private func callInstruction(_ tracee: Tracee) -> UInt64? {
+        let key = ObjectIdentifier(tracee.space)
+        if let known = callAddresses[key] { return known }
+        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return nil }
+        let special = regions.filter { $0.backing == .special && $0.protection.contains(.execute) }
+        let others = regions.filter {
+            $0.backing != .special && $0.protection == [.read, .execute]
+                && $0.backing.file != nil
+        }
+        for region in special + others.prefix(8) {
+            let length = min(region.end.rawValue - region.start.rawValue, 1 << 20)
+            var bytes = [UInt8](repeating: 0, count: Int(length))
+            // Safe: at most `length` bytes into our own array.
+            let count = husk_process_read(tracee.pid, region.start.rawValue, &bytes, bytes.count)
+            guard count > 1 else { continue }
+            for index in 0..<(Int(count) - 1) where bytes[index] == 0x0F && bytes[index + 1] == 0x05
+            {
+                callAddresses[key] = region.start.rawValue + UInt64(index)
+                return callAddresses[key]
+            }
+        }
+        return nil
+    }
+
+    /// Changes protections. What cannot be changed is not there any more, and is forgotten.
+    func apply(_ changes: [EnforcedSpace.Change], by tracee: Tracee) {
+        for change in changes where !change.range.isEmpty {
+            let result = call(
+                tracee, Self.mprotect, change.range.lowerBound,
+                change.range.upperBound - change.range.lowerBound,
+                UInt64(change.protection.rawValue))
+            if let result, result < 0 { tracee.space.remove(change.range) }
+        }
+    }
+
+    static let mprotect = 10  // arch/x86/entry/syscalls/syscall_64.tbl
+
+    /// Lets all of the target's memory be written. False: nothing was to be done.
+    func makeAllWritten(_ tracee: Tracee) -> Bool {
+        let changes = tracee.space.makeAllWritten()
+        apply(changes, by: tracee)
+        return !changes.isEmpty
+    }
+}

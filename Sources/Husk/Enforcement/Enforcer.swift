@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Dispatch
+internal import Glibc
+internal import HuskModel
+internal import Synchronization
+
+/// Enforces W^X on targets from outside, with ptrace(2), and captures each generation of their
+/// code before its first instruction runs.
+///
+/// Only three moments stop a thread: a call that changes such memory (the probe that sees it
+/// raises a stop before the thread is back in user mode), an instruction fetch from a page that
+/// has been written, and a write to one that has been executed. Calls as such are not stopped at.
+///
+/// ptrace(2) belongs to a thread: all of it happens on the enforcer's own. Parts: what a stop
+/// means (this file), faults (Enforcer+Faults.swift), calls of the target (Enforcer+Calls.swift),
+/// calls in its name (Enforcer+Injection.swift), the beginning and the end
+/// (Enforcer+Lifetime.swift).
+final class Enforcer: @unchecked Sendable {
+    // Guard: everything that is not a Mutex, a descriptor or a constant is used by the enforcer's
+    // thread only. `start` hands it over, `stop` joins the thread.
+
+    /// Code that was about to run.
+    struct Capture: Sendable {
+        var pid: Int32
+        var tid: Int32
+        var monotonic: UInt64
+        var threadName: TargetText
+        var registers: Registers
+        /// The instruction's address.
+        var address: UInt64
+        var region: Range<UInt64>
+        var asked: Protection
+        var sequence: Int
+        /// The pages that are not as they were captured last.
+        var pages: [(address: UInt64, bytes: [UInt8])]
+    }
+
+    /// The sixth argument of calls in a target's name: the probes pass over them.
+    let mark: UInt64
+    let followsChildren: Bool
+    /// Readable when there are captures to be taken.
+    let news: OwnedDescriptor
+    private let captures = Mutex<[Capture]>([])
+    let isAskedToEnd = Atomic<Bool>(false)
+    let hasEnded = Atomic<Bool>(false)
+
+    var tracees: [Int32: Tracee] = [:]
+    /// Spaces of children that have been announced by their parents.
+    var announced: [Int32: EnforcedSpace] = [:]
+    /// First stops of children that have not been announced yet.
+    var waiting: [Int32: husk_trace_event] = [:]
+    /// Events that came while another one was waited for.
+    var backlog: [husk_trace_event] = []
+    var callAddresses: [ObjectIdentifier: UInt64] = [:]
+    var thread = pthread_t()
+    var hasThread = false
+
+    /// Pages that change their state together: aligned, in bytes.
+    static let block: UInt64 = 16 * 4096
+    /// How many captures may wait for their reader.
+    private static let queueLimit = 4096
+
+    init(followsChildren: Bool) throws(HuskError) {
+        var random = SystemRandomNumberGenerator()
+        mark = random.next() | 1 << 63 | 1 << 31
+        self.followsChildren = followsChildren
+        news = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
+    }
+
+    // MARK: Captures
+
+    /// From any thread: what has been captured since the last time.
+    func takeCaptures() -> [Capture] {
+        captures.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+    }
+
+    /// The target is held while the queue is full: nothing is dropped.
+    func push(_ capture: Capture) {
+        while captures.withLock({ $0.count >= Self.queueLimit }),
+            !isAskedToEnd.load(ordering: .relaxed)
+        {
+            usleep(200)
+        }
+        captures.withLock { $0.append(capture) }
+        var one: UInt64 = 1
+        _ = retryingInterrupted { write(news.number, &one, 8) }
+    }
+
+    // MARK: Stops
+
+    /// Until all tracees have ended, or it is asked to end.
+    func run() {
+        while !isAskedToEnd.load(ordering: .relaxed) {
+            if !backlog.isEmpty {
+                handle(backlog.removeFirst())
+                continue
+            }
+            var event = husk_trace_event()
+            switch husk_trace_wait(-1, 1, &event) {
+            case 1: handle(event)
+            case -ECHILD:
+                // No one is left; a stop comes from outside.
+                tracees = [:]
+                usleep(2000)
+            default: continue
+            }
+        }
+    }
+
+    /// Waits for one tracee. What is not for it goes to the backlog. Nil: it has ended.
+    func wait(for tracee: Tracee) -> Int32? {
+        while true {
+            var event = husk_trace_event()
+            let result = husk_trace_wait(tracee.tid, 1, &event)
+            if result == -EINTR { continue }
+            guard result >= 0 else { return nil }
+            if result == 0 { continue }
+            if event.has_ended != 0 {
+                backlog.append(event)
+                return nil
+            }
+            tracee.isStopped = true
+            return event.status
+        }
+    }
+
+    func handle(_ event: husk_trace_event) {
+        if event.has_ended != 0 {
+            takeEnd(of: event.tid)
+            return
+        }
+        guard let tracee = tracees[event.tid] ?? adopt(event) else { return }
+        tracee.isStopped = true
+        let signal = event.status >> 8 & 0xFF
+        switch event.status >> 16 {
+        case 0: handleSignal(signal, tracee)
+        case Self.eventStop:
+            tracee.isInterrupted = false
+            if [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) {
+                _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
+                tracee.isStopped = false
+            } else {
+                tracee.goOn()
+            }
+        case Self.eventFork, Self.eventVfork, Self.eventClone:
+            takeBirth(by: tracee)
+            tracee.goOn()
+        case Self.eventExec:
+            takeExecution(of: tracee)
+            tracee.goOn()
+        default:
+            tracee.goOn()
+        }
+    }
+
+    // linux/ptrace.h
+    static let eventFork: Int32 = 1
+    static let eventVfork: Int32 = 2
+    static let eventClone: Int32 = 3
+    static let eventExec: Int32 = 4
+    static let eventStop: Int32 = 128
+
+    private func handleSignal(_ signal: Int32, _ tracee: Tracee) {
+        var info = siginfo_t()
+        guard husk_trace_signal(tracee.tid, &info) == 0 else { return }
+        switch signal {
+        case SIGSTOP where husk_signal_code(&info) == Self.raisedByKernel:
+            handleCall(tracee)
+            tracee.goOn()
+        case SIGSEGV where handleFault(tracee, info):
+            tracee.goOn()
+        default:
+            deliver(signal, info, to: tracee)
+        }
+    }
+
+    /// SI_KERNEL: no process has sent it, so a probe has.
+    private static let raisedByKernel: Int32 = 0x80
+
+    /// Delivers a signal. The kernel is going to write a frame to the stack: if that lies in
+    /// enforced memory, it must be writable.
+    private func deliver(_ signal: Int32, _ info: siginfo_t, to tracee: Tracee) {
+        guard let registers = tracee.registers, tracee.space.view(at: registers.rsp) != nil,
+            makeAllWritten(tracee)
+        else {
+            tracee.goOn(delivering: signal)
+            return
+        }
+        // The calls in between have consumed it: it is told again.
+        var info = info
+        _ = husk_trace_set_signal(tracee.tid, &info)
+        tracee.goOn(delivering: signal)
+    }
+
+    // MARK: Threads and processes
+
+    private func takeEnd(of tid: Int32) {
+        ReapedChildren.reap(tid)
+        tracees[tid] = nil
+        waiting[tid] = nil
+    }
+
+    /// A thread or child that was born traced, and is seen for the first time.
+    private func adopt(_ event: husk_trace_event) -> Tracee? {
+        guard let pid = ProcessFacts(of: event.tid)?.processID else { return nil }
+        if let sibling = tracees.values.first(where: { $0.pid == pid }) {
+            return add(event.tid, of: pid, sibling.space)
+        }
+        if let space = announced.removeValue(forKey: pid) {
+            return add(event.tid, of: pid, space)
+        }
+        waiting[event.tid] = event
+        return nil
+    }
+
+    @discardableResult
+    func add(_ tid: Int32, of pid: Int32, _ space: EnforcedSpace) -> Tracee {
+        let tracee = Tracee(tid: tid, pid: pid, space: space)
+        tracees[tid] = tracee
+        return tracee
+    }
+
+    /// fork, vfork or clone, as seen by the parent.
+    private func takeBirth(by parent: Tracee) {
+        var message: UInt64 = 0
+        guard husk_trace_message(parent.tid, &message) == 0 else { return }
+        let child = Int32(truncatingIfNeeded: message)
+        guard tracees[child] == nil else { return }
+        let pid = ProcessFacts(of: child)?.processID ?? child
+        if pid != parent.pid {
+            let sharesMemory = husk_processes_share_memory(parent.pid, pid) == 1
+            announced[pid] = sharesMemory ? parent.space : parent.space.copy()
+            if let address = callAddresses[ObjectIdentifier(parent.space)],
+                let space = announced[pid]
+            {
+                callAddresses[ObjectIdentifier(space)] = address
+            }
+        }
+        if let event = waiting.removeValue(forKey: child) { handle(event) }
+    }
+
+    /// execve(2): all that was enforced is gone. What the program maps is told by a stop.
+    private func takeExecution(of tracee: Tracee) {
+        for (tid, other) in tracees where other.pid == tracee.pid && tid != tracee.tid {
+            tracees[tid] = nil
+        }
+        callAddresses[ObjectIdentifier(tracee.space)] = nil
+        let isShared = tracees.values.contains { $0 !== tracee && $0.space === tracee.space }
+        if isShared { tracee.space = EnforcedSpace() } else { tracee.space.removeAll() }
+        callAddresses[ObjectIdentifier(tracee.space)] = nil
+    }
+}
+
+/// Ends of children that an enforcer has taken note of although they are someone else's to wait
+/// for: a process has two that may wait for it, its parent and its tracer, and if both are threads
+/// of Husk only one of them is told.
+enum ReapedChildren {
+    private static let statuses = Mutex<[Int32: Int32]>([:])
+
+    /// For the tracer.
+    static func reap(_ tid: Int32) {
+        statuses.withLock { known in
+            var status: Int32 = 0
+            if husk_trace_reap(tid, &status) == 0 { known[tid] = status }
+        }
+    }
+
+    /// For the parent: the status as waitpid(2) gives it; nil: it still runs, or -1: unknown.
+    static func status(of pid: Int32) -> Int32? {
+        statuses.withLock { known in
+            if let status = known.removeValue(forKey: pid) { return status }
+            switch husk_child_has_ended(pid) {
+            case 0: return nil
+            case 1:
+                var status: Int32 = 0
+                return waitpid(pid, &status, WNOHANG) == pid ? status : nil
+            default: return -1
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+internal import HuskModel
+
+/// A thread that Husk traces with ptrace(2).
+final class Tracee {
+    let tid: Int32
+    /// Of its process.
+    let pid: Int32
+    var space: EnforcedSpace
+    var isStopped = false
+    /// It has been asked to stop (PTRACE_INTERRUPT), and has not told yet.
+    var isInterrupted = false
+    /// The last fault: to see that it makes no progress.
+    var lastFault: (pointer: UInt64, address: UInt64, count: Int) = (0, 0, 0)
+
+    /// As it was called when it was asked for first.
+    lazy var name = ProcessFacts.name(of: tid)
+
+    init(tid: Int32, pid: Int32, space: EnforcedSpace) {
+        self.tid = tid
+        self.pid = pid
+        self.space = space
+    }
+
+    /// Where it would write next if it wrote one page after the other, and how many pages it is
+    /// given then.
+    var nextWrite: UInt64 = 0
+    var writeRun: UInt64 = 1
+    /// A signal that has been held back, to be delivered when it goes on; 0: none.
+    var undelivered: Int32 = 0
+
+    /// Counts faults at the same instruction and address, one after the other.
+    func noteFault(_ pointer: UInt64, _ address: UInt64) -> Int {
+        let isSame = lastFault.pointer == pointer && lastFault.address == address
+        lastFault = (pointer, address, isSame ? lastFault.count + 1 : 1)
+        return lastFault.count
+    }
+
+    /// Nil: it has been killed meanwhile.
+    var registers: user_regs_struct? {
+        var registers = user_regs_struct()
+        return husk_trace_registers(tid, &registers) == 0 ? registers : nil
+    }
+
+    @discardableResult
+    func set(_ registers: user_regs_struct) -> Bool {
+        var registers = registers
+        return husk_trace_set_registers(tid, &registers) == 0
+    }
+
+    func goOn(delivering signal: Int32 = 0) {
+        isStopped = false
+        _ = husk_trace_continue(tid, signal != 0 ? signal : undelivered)
+        if signal == 0 { undelivered = 0 }
+    }
+}

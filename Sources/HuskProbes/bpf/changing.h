@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * changing.h - memory that is executable and can change without a call: where there is some, and
+ * what each page of it held when it was seen last.
+ *
+ * A page is compared by a digest, which has to withstand targets that want a change to go unseen:
+ * NH of UMAC (RFC 4418, 5.2.2), two lanes with a key that is shifted between them, so that two
+ * different pages have the same digest with a probability of 2^-64, whatever they hold, as long as
+ * the key is secret. A copy of each page would need 256 times the memory.
+ */
+#ifndef HUSK_CHANGING_H
+#define HUSK_CHANGING_H
+
+#define PAGE_WORDS (HUSK_PAGE_SIZE / 8)
+#define PART_WORDS 64
+#define PAGE_PARTS (PAGE_WORDS / PART_WORDS)
+#define MAX_HULLS 8
+#define HULL_TRIES 4
+#define HULL_DISTANCE (1ULL << 20)
+#define GRANULE_PAGES 256 /* pages whose digests are kept together */
+#define GRANULE_SHIFT 20
+#define MAX_GRANULES 16384 /* 4 GiB of such memory; what lies beyond is copied at each look */
+#define MAX_FORGOTTEN_GRANULES (1u << 16)
+
+/* ---- where ------------------------------------------------------------------------------ */
+
+struct hull {
+	__u64 start, end;
+};
+
+/* Of one address space. Never too little: regions that are near each other become one hull, and
+ * a hull stays when the region has gone. */
+struct changing {
+	__u32 count; /* of hulls that have been taken; may exceed MAX_HULLS */
+	__u32 round_hull;
+	struct hull hulls[MAX_HULLS];
+	/* The look that goes round: where, when, and how long its last part took. */
+	__u64 round_next, round_time_ns, round_cost_ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64); /* mm_context_t.ctx_id */
+	__type(value, struct changing);
+} changing SEC(".maps");
+
+static char zero_changing[sizeof(struct changing)];
+
+/* Of processes that had such memory before Husk came, by PID: told by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct changing);
+} changing_before SEC(".maps");
+
+/* Some target has such memory: until then no call is looked at for its sake. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} changing_exists SEC(".maps");
+
+static __always_inline bool some_memory_changes(void)
+{
+	__u32 index = 0;
+	__u64 *exists = bpf_map_lookup_elem(&changing_exists, &index);
+
+	return exists && *exists;
+}
+
+static __always_inline void note_that_memory_changes(void)
+{
+	__u32 index = 0;
+	__u64 *exists = bpf_map_lookup_elem(&changing_exists, &index);
+
+	if (exists)
+		*exists = 1;
+}
+
+static __always_inline __u64 address_space_id(void)
+{
+	return BPF_CORE_READ(bpf_get_current_task_btf(), mm, context.ctx_id);
+}
+
+static __always_inline struct changing *current_changing(void)
+{
+	__u64 key;
+
+	if (!some_memory_changes())
+		return 0;
+	key = address_space_id();
+	return key ? bpf_map_lookup_elem(&changing, &key) : 0;
+}
+
+static __always_inline bool hull_covers(const struct changing *known, __u64 start, __u64 end)
+{
+	for (int i = 0; i < MAX_HULLS; i++)
+		if (known->hulls[i].start <= start && end <= known->hulls[i].end)
+			return true;
+	return false;
+}
+
+struct widening {
+	struct changing *known;
+	__u64 start, end;
+};
+
+/* Does any of it lie in [start, end)? */
+GLOBAL int overlaps_changing(__u64 start, __u64 end)
+{
+	struct changing *known = current_changing();
+
+	if (!known)
+		return 0;
+	for (int i = 0; i < MAX_HULLS; i++)
+		if (known->hulls[i].start < end && start < known->hulls[i].end)
+			return 1;
+	return 0;
+}
+
+static __always_inline bool is_near(const struct hull *hull, __u64 start, __u64 end)
+{
+	return start <= hull->end + HULL_DISTANCE && hull->start <= end + HULL_DISTANCE &&
+	       hull->end;
+}
+
+/* Puts [start, end) into a hull that is near it, or into a free one. */
+static long widen_hulls(__u32 index, struct widening *widening)
+{
+	struct changing *known = widening->known;
+	__u64 start = widening->start, end = widening->end;
+	__u32 number = MAX_HULLS - 1;
+
+	if (hull_covers(known, start, end))
+		return 1;
+	for (int i = 0; i < MAX_HULLS; i++) {
+		struct hull *hull = &known->hulls[i];
+
+		/* The last one takes whatever finds no place. */
+		if (!is_near(hull, start, end) && (i < MAX_HULLS - 1 || !hull->end))
+			continue;
+		if (hull->start > start)
+			hull->start = start;
+		if (hull->end < end)
+			hull->end = end;
+		return 0;
+	}
+	if (known->count < MAX_HULLS)
+		number = __sync_fetch_and_add(&known->count, 1);
+	if (number >= MAX_HULLS)
+		return 0; /* another thread has taken it: once more */
+	known->hulls[number].start = start;
+	known->hulls[number].end = end;
+	return 0;
+}
+
+/* From now on [start, end) of the current address space can change without a call. */
+GLOBAL int note_changing(__u64 start, __u64 end)
+{
+	struct widening widening = {.start = start, .end = end};
+	__u64 key = address_space_id();
+	struct changing *known;
+
+	if (!key)
+		return 0;
+	known = bpf_map_lookup_elem(&changing, &key);
+	if (!known) {
+		bpf_map_update_elem(&changing, &key, zero_changing, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&changing, &key);
+	}
+	if (!known)
+		return 0;
+	/* Another thread may be widening the same hull. */
+	widening.known = known;
+	bpf_loop(HULL_TRIES, widen_hulls, &widening, 0);
+	note_that_memory_changes();
+	return 0;
+}
+
+/* What the current process had before Husk came becomes its address space's. */
+GLOBAL int adopt_changing_before(void)
+{
+	__u64 key = address_space_id();
+	__u32 pid = current_pid();
+	struct changing *before = bpf_map_lookup_elem(&changing_before, &pid);
+
+	if (!before)
+		return 0;
+	if (bpf_map_lookup_elem(&changing, &key))
+		for (int i = 0; i < MAX_HULLS && before->hulls[i].end; i++)
+			note_changing(before->hulls[i].start, before->hulls[i].end);
+	else
+		bpf_map_update_elem(&changing, &key, before, BPF_NOEXIST);
+	bpf_map_delete_elem(&changing_before, &pid);
+	return 0;
+}
+
+/* A child, by its address space's ID, has what its parent has. */
+GLOBAL int inherit_changing(__u64 child)
+{
+	struct changing *known;
+	__u64 key = child;
+
+	adopt_changing_before();
+	known = current_changing();
+	if (known && key && key != address_space_id())
+		bpf_map_update_elem(&changing, &key, known, BPF_NOEXIST);
+	return 0;
+}
+
+/* ---- what it held ------------------------------------------------------------------------ */
+
+struct digest {
+	__u64 first, second; /* both 0: not seen */
+};
+
+struct granule_key {
+	__u64 space; /* mm_context_t.ctx_id */
+	__u64 number;
+};
+
+struct granule {
+	struct digest pages[GRANULE_PAGES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_GRANULES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct granule_key);
+	__type(value, struct granule);
+} seen SEC(".maps");
+
+static char zero_granule[sizeof(struct granule)];
+
+/* User space fills it with random bytes. */
+struct digest_key {
+	__u64 words[PAGE_WORDS + 2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct digest_key);
+} digest_key SEC(".maps");
+
+/* Sum of products of pairs of 32-bit words, to each of which its part of the key is added. */
+static __always_inline __u64 nh_product(__u64 word, __u64 key)
+{
+	__u32 low = (__u32)word + (__u32)key;
+	__u32 high = (__u32)(word >> 32) + (__u32)(key >> 32);
+
+	return (__u64)low * high;
+}
+
+/* A part of thread->scratch: the verifier goes through a loop of 512 rounds, but not through the
+ * rounds of bpf_loop(). */
+static long digest_part(__u32 index, struct thread **context)
+{
+	struct thread *thread = *context;
+	__u32 start = (index & (PAGE_PARTS - 1)) * PART_WORDS, number = 0;
+	struct digest_key *key = bpf_map_lookup_elem(&digest_key, &number);
+	const __u64 *words = (const __u64 *)thread->scratch + start;
+	__u64 first = 0, second = 0;
+
+	if (!key)
+		return 1;
+	for (int i = 0; i < PART_WORDS; i++) {
+		first += nh_product(words[i], key->words[start + i]);
+		second += nh_product(words[i], key->words[start + i + 2]);
+	}
+	thread->digest_first += first;
+	thread->digest_second += second;
+	return 0;
+}
+
+/* The digest of thread->scratch, into thread->digest_*. */
+static __always_inline void digest_scratch(struct thread *thread)
+{
+	struct thread *context = thread;
+
+	thread->digest_first = thread->digest_second = 0;
+	bpf_loop(PAGE_PARTS, digest_part, &context, 0);
+	if (!thread->digest_second)
+		thread->digest_second = 1;
+}
+
+/* Where the digest of the page at thread->next is kept; null: nowhere. */
+static __always_inline struct digest *seen_digest(struct thread *thread, bool make)
+{
+	struct granule_key key = {.space = address_space_id(),
+				  .number = thread->next >> GRANULE_SHIFT};
+	struct granule *granule = bpf_map_lookup_elem(&seen, &key);
+
+	if (!granule && make) {
+		bpf_map_update_elem(&seen, &key, zero_granule, BPF_NOEXIST);
+		granule = bpf_map_lookup_elem(&seen, &key);
+	}
+	if (!granule)
+		return 0;
+	return &granule->pages[(thread->next / HUSK_PAGE_SIZE) & (GRANULE_PAGES - 1)];
+}
+
+/* Does the page at thread->next, which is in thread->scratch, hold what it held? */
+static __always_inline bool is_as_seen(struct thread *thread)
+{
+	struct digest *known = seen_digest(thread, false);
+
+	digest_scratch(thread);
+	return known && known->first == thread->digest_first &&
+	       known->second == thread->digest_second;
+}
+
+/* The page at thread->next has been sent, with the digest in `thread`. */
+static __always_inline void note_seen(struct thread *thread)
+{
+	struct digest *known = seen_digest(thread, true);
+
+	if (!known)
+		return;
+	known->first = thread->digest_first;
+	known->second = thread->digest_second;
+}
+
+static long forget_granule(__u32 index, struct granule_key *key)
+{
+	bpf_map_delete_elem(&seen, key);
+	key->number++;
+	return 0;
+}
+
+/* [start, end) is new: what was at these addresses before says nothing of it. */
+GLOBAL int forget_seen(__u64 start, __u64 end)
+{
+	struct granule_key key = {.space = address_space_id(), .number = start >> GRANULE_SHIFT};
+	__u64 count = ((end - 1) >> GRANULE_SHIFT) - key.number + 1;
+
+	if (!some_memory_changes() || start >= end)
+		return 0;
+	if (count > MAX_FORGOTTEN_GRANULES)
+		count = MAX_FORGOTTEN_GRANULES;
+	bpf_loop(count, forget_granule, &key, 0);
+	return 0;
+}
+
+/* ---- W^X enforced from outside ----------------------------------------------------------- */
+
+/*
+ * An enforcer (ptrace) keeps W or X from pages that a target wants to have both. What such a
+ * region's protection is to the kernel says nothing then: here it is what the target asked for.
+ */
+static __always_inline __u64 asked_protection(__u64 flags, __u64 start, __u64 end)
+{
+	/* (R is never kept: what has none is near such memory, not part of it.) */
+	if (config.enforcer && (flags & HUSK_PROTECTION_READ) && overlaps_changing(start, end))
+		flags |= HUSK_PROTECTION_WRITE | HUSK_PROTECTION_EXECUTE;
+	return flags;
+}
+
+/* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
+ * has done. Only if that one is there to let it go again. */
+static __always_inline void stop_for_enforcer(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	__u32 tracer;
+
+	if (!config.enforcer || !BPF_CORE_READ(task, ptrace))
+		return;
+	tracer = config.pid_namespace
+			 ? number_in_tracer_namespace((__u64)BPF_CORE_READ(
+				   task, parent, signal, pids[PIDTYPE_TGID]))
+			 : (__u32)BPF_CORE_READ(task, parent, tgid);
+	if (tracer == config.enforcer)
+		bpf_send_signal_thread(SIGSTOP);
+}
+
+/* A call that the enforcer makes in a target's name: it knows a secret. */
+static __always_inline bool is_enforcer_call(const struct pt_regs *regs)
+{
+	return config.enforcer && (regs->r9 == config.enforcer_mark ||
+				   (__u32)regs->bp == (__u32)config.enforcer_mark);
+}
+
+#endif /* HUSK_CHANGING_H */
