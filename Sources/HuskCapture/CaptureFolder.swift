@@ -87,6 +87,11 @@ public final class CaptureFolder {
         if let line = json.line(event) { add(line: line) }
     }
 
+    /// Adds what has become of the regions, when the trace has ended.
+    public func add(_ layer: Layer) {
+        add(line: json.line(layer))
+    }
+
     /// Writes the manifest's last line and sees to it that everything has reached the disk.
     public func finish(_ tally: CaptureTally, copyMethod: String?, target: TargetStatus?) {
         add(line: json.summary(tally, copyMethod: copyMethod, target: target))

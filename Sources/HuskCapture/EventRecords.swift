@@ -414,6 +414,7 @@ struct ExecutionRecord: Encodable {
     var regionLength: UInt64
     var sequence: Int
     var registers: [String: String]
+    var writer: CallSiteRecord?
 
     init(_ execution: Execution) {
         time = TimeRecord(execution.time)
@@ -428,6 +429,38 @@ struct ExecutionRecord: Encodable {
             uniqueKeysWithValues: execution.registers.named.map {
                 ($0.name, "0x" + String($0.value, radix: 16))
             })
+        writer = execution.writer.map(CallSiteRecord.init)
+    }
+}
+
+struct LayerRecord: Encodable {
+    var type = "layer"
+    var id: Int
+    var number: Int
+    var parent: Int?
+    var time: TimeRecord
+    var process: ProcessRecord
+    var start: String
+    var length: UInt64
+    var backing: BackingRecord
+    var requester: CallSiteRecord?
+    var writer: CallSiteRecord?
+    var entry: String?
+    var label: LabelRecord?
+
+    init(_ layer: Layer) {
+        id = layer.id
+        number = layer.number
+        parent = layer.parent
+        time = TimeRecord(layer.time)
+        process = ProcessRecord(layer.task)
+        start = layer.start.description
+        length = layer.length
+        backing = BackingRecord(layer.backing)
+        requester = layer.requester.map(CallSiteRecord.init)
+        writer = layer.writer.map(CallSiteRecord.init)
+        entry = layer.entry?.description
+        label = layer.label.map(LabelRecord.init)
     }
 }
 

@@ -28,6 +28,11 @@ public struct JSONLines: Sendable {
         }
     }
 
+    /// Code that other code has made; told when the trace has ended.
+    public func line(_ layer: Layer) -> [UInt8] {
+        encode(LayerRecord(layer))
+    }
+
     /// The last line of a stream.
     public func summary(
         _ tally: CaptureTally, copyMethod: String?, target: TargetStatus?

@@ -52,10 +52,14 @@ public struct Execution: Hashable, Sendable {
     /// How many executions have been caught in this region before.
     public var sequence: Int
     public var registers: Registers
+    /// Whose code has written to the region before, at the first write or the first one since it
+    /// was executed; nil: not known.
+    public var writer: CallSite?
 
     public init(
         task: TaskIdentity, time: Timestamp, transition: Transition.ID, address: Address,
-        region: Range<Address>, sequence: Int, registers: Registers
+        region: Range<Address>, sequence: Int, registers: Registers,
+        writer: CallSite? = nil
     ) {
         self.task = task
         self.time = time
@@ -64,5 +68,6 @@ public struct Execution: Hashable, Sendable {
         self.region = region
         self.sequence = sequence
         self.registers = registers
+        self.writer = writer
     }
 }

@@ -11,6 +11,7 @@ final class CaptureWriter: Sendable {
         var text: TextLines
         var assembler = TransitionAssembler()
         var tally = CaptureTally()
+        var layers = LayerTracker()
         let folder: CaptureFolder?
     }
 
@@ -39,6 +40,7 @@ final class CaptureWriter: Sendable {
     func take(_ event: Event) {
         state.withLock { state in
             state.tally.add(event)
+            state.layers.take(event)
             if let capture = state.assembler.take(event) { write(capture, &state) }
             state.folder?.add(event)
             print { writesJSON ? json.line(event) : state.text.line(event) }
@@ -60,18 +62,24 @@ final class CaptureWriter: Sendable {
         state.withLock { $0.folder?.discard() }
     }
 
-    /// Writes what is still open and the last lines. Returns the sums and the folder's failure.
+    /// Writes what is still open and the last lines. Returns the sums, the layers and the folder's
+    /// failure.
     func finish(
         copyMethod: CopyMethod?, target: TargetStatus?
-    ) -> (tally: CaptureTally, failure: OutputError?) {
+    ) -> (tally: CaptureTally, layers: [Layer], failure: OutputError?) {
         state.withLock { state in
             for capture in state.assembler.finish() { write(capture, &state) }
             let method = copyMethod?.rawValue
+            let layers = state.layers.layers
+            for layer in layers {
+                state.folder?.add(layer)
+                if writesJSON { print { json.line(layer) } }
+            }
             state.folder?.finish(state.tally, copyMethod: method, target: target)
             if writesJSON {
                 print { json.summary(state.tally, copyMethod: method, target: target) }
             }
-            return (state.tally, state.folder?.failure)
+            return (state.tally, layers, state.folder?.failure)
         }
     }
 }

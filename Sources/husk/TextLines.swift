@@ -183,6 +183,43 @@ struct TextLines {
         return lines
     }
 
+    /// The tree of layers, without ordinary JIT code; nothing if there is nothing of interest.
+    static func tree(of layers: [Layer]) -> [String] {
+        let limit = 32
+        let depth = layers.map(\.number).max() ?? 0
+        let shown = layers.filter { $0.label?.kind != .jit }
+        guard !shown.isEmpty, depth > 0 else { return [] }
+        var children: [Int?: [Layer]] = [:]
+        for layer in shown { children[layer.parent, default: []].append(layer) }
+        var lines = ["layers of code (0: files on disk):"]
+        var pending = Array((children[nil] ?? []).reversed())
+        while let layer = pending.popLast(), lines.count <= limit {
+            lines.append(line(layer))
+            pending += (children[layer.id] ?? []).reversed()
+        }
+        if shown.count > limit { lines.append("  ... \(shown.count - limit) more") }
+        return lines
+    }
+
+    private static func line(_ layer: Layer) -> String {
+        var parts = [
+            String(repeating: "  ", count: min(layer.number, 16)) + "layer \(layer.number):",
+            "\(layer.start.hexadecimal)-\(layer.end.hexadecimal)", "\(size(layer.length)),",
+            "process \(layer.task.pid)",
+        ]
+        if let entry = layer.entry { parts.append("entered at \(entry.hexadecimal)") }
+        if let requester = layer.requester {
+            parts.append("asked for by \(site(requester))")
+        }
+        if let writer = layer.writer { parts.append("written by \(site(writer))") }
+        return parts.joined(separator: " ")
+    }
+
+    private static func site(_ site: CallSite) -> String {
+        let name = site.backing.file?.name.escaped
+        return name.map { "\(site.address.hexadecimal) (\($0))" } ?? site.address.hexadecimal
+    }
+
     // MARK: Columns
 
     private mutating func clock(_ time: Timestamp) -> String {

@@ -169,9 +169,11 @@ final class TraceSession {
         _ tracer: Tracer, target: TargetStatus?
     ) throws -> ExitStatus? {
         try tracer.stop()
-        let (tally, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
+        let (tally, layers, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
         if !options.quiet || !tally.isComplete {
-            for line in TextLines.summary(tally) { Diagnostics.note(line) }
+            for line in TextLines.tree(of: layers) + TextLines.summary(tally) {
+                Diagnostics.note(line)
+            }
         }
         if let status = target, !options.quiet, status != TargetStatus(exitCode: 0) {
             Diagnostics.note(

@@ -33,6 +33,10 @@ final class EnforcedSpace {
         var firstPage: UInt64
         /// How many executions have been caught in it.
         var executions = 0
+        /// No one has written to it since it was asked for: W is kept too, to see who does.
+        var isUntouched = false
+        /// The instruction that has written to it last when that was seen.
+        var writer: UInt64?
 
         func page(at address: UInt64) -> UInt64 {
             firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
@@ -46,7 +50,8 @@ final class EnforcedSpace {
         }
 
         func protection(isExecutable: Bool) -> Protection {
-            asked.subtracting(isExecutable ? .write : .execute)
+            asked.subtracting(
+                isExecutable ? .write : isUntouched ? [.write, .execute] : .execute)
         }
     }
 
@@ -117,12 +122,31 @@ final class EnforcedSpace {
     }
 
     /// Adds memory of the process's own, in the place of what was there.
-    func add(_ range: Range<UInt64>, asked: Protection) {
+    func add(_ range: Range<UInt64>, asked: Protection) -> View {
         remove(range)
-        insert(
-            View(
-                range: range, asked: asked, memory: own,
-                firstPage: range.lowerBound / Self.pageSize))
+        var view = View(
+            range: range, asked: asked, memory: own,
+            firstPage: range.lowerBound / Self.pageSize)
+        view.isUntouched = true
+        insert(view)
+        return view
+    }
+
+    /// The view at an address is being written to by the instruction at `pointer`. Returns what
+    /// has to be done if it is for the first time.
+    func noteWriter(_ pointer: UInt64, at address: UInt64) -> [Change] {
+        guard let index = index(at: address) else { return [] }
+        views[index].writer = pointer
+        guard views[index].isUntouched else { return [] }
+        views[index].isUntouched = false
+        return present(views[index])
+    }
+
+    /// It is about to be executed: who has written it is told once.
+    func takeWriter(at address: UInt64) -> UInt64? {
+        guard let index = index(at: address) else { return nil }
+        defer { views[index].writer = nil }
+        return views[index].writer
     }
 
     /// Adds a view of a file.
@@ -257,12 +281,15 @@ final class EnforcedSpace {
     /// Lets all pages be written. Returns what has to be done; empty: they were already.
     func makeAllWritten() -> [Change] {
         var changes: [Change] = []
-        for view in views {
+        for index in views.indices {
+            let wasUntouched = views[index].isUntouched
+            views[index].isUntouched = false
+            let view = views[index]
             let pages = view.page(at: view.range.lowerBound)..<view.page(at: view.range.upperBound)
             let isAny = view.memory.pages.contains {
                 pages.contains($0.key) && $0.value.isExecutable
             }
-            guard isAny else { continue }
+            guard isAny || wasUntouched else { continue }
             changes.append(
                 Change(range: view.range, protection: view.protection(isExecutable: false)))
         }

@@ -97,9 +97,8 @@ extension Enforcer {
     }
 
     private func enforce(_ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection) {
-        tracee.space.add(range, asked: asked)
-        apply(
-            [.init(range: range, protection: asked.subtracting(.execute))], by: tracee)
+        let view = tracee.space.add(range, asked: asked)
+        apply(tracee.space.present(view), by: tracee)
     }
 
     /// Files of which the process has both a view to write and one to execute.

@@ -37,13 +37,17 @@ extension Enforcer {
             if isOwnPage || tries > Self.patience {
                 stepAlone(tracee, on: page)
             } else {
-                letWrite(tracee, page)
+                letWrite(tracee, page, by: pointer)
             }
             return true
         }
         guard isFetch else {
-            // The same for a write; what the target may not do is not allowed to it now either.
-            return view.asked.contains(.write) && tries <= Self.patience
+            // What the target may not do is not allowed to it now either.
+            guard view.asked.contains(.write) else { return false }
+            let changes = tracee.space.noteWriter(pointer, at: address)
+            apply(changes, by: tracee)
+            // Else another thread's fault has let it be written meanwhile.
+            return !changes.isEmpty || tries <= Self.patience
         }
         guard view.asked.contains(.execute) else { return false }
         if tries > Self.patience {
@@ -56,10 +60,11 @@ extension Enforcer {
 
     // MARK: The two changes
 
-    private func letWrite(_ tracee: Tracee, _ page: UInt64) {
+    private func letWrite(_ tracee: Tracee, _ page: UInt64, by pointer: UInt64) {
         // Who writes one page after the other is spared a fault for each.
         let isNext = page == tracee.nextWrite
         tracee.writeRun = isNext ? min(tracee.writeRun * 2, 16) : 1
+        apply(tracee.space.noteWriter(pointer, at: page), by: tracee)
         let run = tracee.space.run(at: page, block: Self.block)
         let end = min(run.upperBound, page + tracee.writeRun * Self.pageSize)
         apply(tracee.space.setState(page..<end, isExecutable: false), by: tracee)
@@ -169,7 +174,8 @@ extension Enforcer {
                 threadName: tracee.name,
                 registers: Registers(registers), address: UInt64(registers.rip),
                 region: view.range, asked: view.asked,
-                sequence: tracee.space.noteExecution(at: range.lowerBound), pages: pages))
+                sequence: tracee.space.noteExecution(at: range.lowerBound), pages: pages,
+                writer: tracee.space.takeWriter(at: range.lowerBound)))
     }
 }
 

@@ -34,6 +34,8 @@ final class Enforcer: @unchecked Sendable {
         var sequence: Int
         /// The pages that are not as they were captured last.
         var pages: [(address: UInt64, bytes: [UInt8])]
+        /// The instruction that has written to the region last when that was seen.
+        var writer: UInt64?
     }
 
     /// The sixth argument of calls in a target's name: the probes pass over them.

@@ -305,13 +305,13 @@ final class ProbeObject {
     /// Regions of a process that could change without a call before Husk came. Of more than
     /// there is room for, the last ones are taken together, with what lies between them.
     func noteChanging(_ regions: [Range<Address>], of pid: Int32) {
-        // struct changing (bpf/changing.h): count, round_hull, hulls, three times.
+        // struct changing (bpf/changing.h): count, round_hull, hulls; the rest is not looked at.
         let limit = 8
         var hulls = regions.prefix(limit).map { $0 }
         if regions.count > limit, let last = regions.last {
             hulls[limit - 1] = hulls[limit - 1].lowerBound..<last.upperBound
         }
-        var value = [UInt64](repeating: 0, count: 1 + 2 * limit + 3)
+        var value = [UInt64](repeating: 0, count: 1 + 2 * limit + 2 * 2 + 5)
         value[0] = UInt64(hulls.count)
         for (index, hull) in hulls.enumerated() {
             value[1 + 2 * index] = hull.lowerBound.rawValue

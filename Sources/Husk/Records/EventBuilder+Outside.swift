@@ -276,7 +276,14 @@ extension EventBuilder {
                     task: transition.task, time: time, transition: transition.id,
                     address: Address(capture.address),
                     region: Address(capture.region.lowerBound)..<Address(capture.region.upperBound),
-                    sequence: capture.sequence, registers: capture.registers)))
+                    sequence: capture.sequence, registers: capture.registers,
+                    writer: capture.writer.map { callSite(at: $0, of: pid) })))
+    }
+
+    private func callSite(at address: UInt64, of pid: Int32) -> CallSite {
+        CallSite(
+            address: Address(address),
+            backing: timeline.region(of: pid, at: Address(address))?.backing ?? .unknown)
     }
 
     // MARK: One region from outside

@@ -16,6 +16,8 @@
 #define PAGE_PARTS (PAGE_WORDS / PART_WORDS)
 #define MAX_HULLS 8
 #define HULL_TRIES 4
+#define MAX_ENVELOPES 2
+#define ENVELOPE_DISTANCE (1ULL << 30)
 #define HULL_DISTANCE (1ULL << 20)
 #define GRANULE_PAGES 256 /* pages whose digests are kept together */
 #define GRANULE_SHIFT 20
@@ -34,6 +36,10 @@ struct changing {
 	__u32 count; /* of hulls that have been taken; may exceed MAX_HULLS */
 	__u32 round_hull;
 	struct hull hulls[MAX_HULLS];
+	/* What all hulls lie in: a word on the stack is compared with these first. */
+	struct hull envelopes[MAX_ENVELOPES];
+	/* Stacks were last looked at for all that points to such memory; how long that took. */
+	__u64 loose_time_ns, loose_cost_ns;
 	/* The look that goes round: where, when, and how long its last part took. */
 	__u64 round_next, round_time_ns, round_cost_ns;
 };
@@ -129,6 +135,26 @@ static __always_inline bool is_near(const struct hull *hull, __u64 start, __u64 
 	       hull->end;
 }
 
+static __always_inline void widen(struct hull *hull, __u64 start, __u64 end)
+{
+	if (!hull->end || hull->start > start)
+		hull->start = start;
+	if (hull->end < end)
+		hull->end = end;
+}
+
+/* The first envelope takes what is near it, the other one the rest. */
+static __always_inline void widen_envelope(struct changing *known, __u64 start, __u64 end)
+{
+	struct hull *first = &known->envelopes[0];
+
+	if (!first->end || (start <= first->end + ENVELOPE_DISTANCE &&
+			    first->start <= end + ENVELOPE_DISTANCE))
+		widen(first, start, end);
+	else
+		widen(&known->envelopes[1], start, end);
+}
+
 /* Puts [start, end) into a hull that is near it, or into a free one. */
 static long widen_hulls(__u32 index, struct widening *widening)
 {
@@ -136,6 +162,7 @@ static long widen_hulls(__u32 index, struct widening *widening)
 	__u64 start = widening->start, end = widening->end;
 	__u32 number = MAX_HULLS - 1;
 
+	widen_envelope(known, start, end);
 	if (hull_covers(known, start, end))
 		return 1;
 	for (int i = 0; i < MAX_HULLS; i++) {
@@ -144,10 +171,7 @@ static long widen_hulls(__u32 index, struct widening *widening)
 		/* The last one takes whatever finds no place. */
 		if (!is_near(hull, start, end) && (i < MAX_HULLS - 1 || !hull->end))
 			continue;
-		if (hull->start > start)
-			hull->start = start;
-		if (hull->end < end)
-			hull->end = end;
+		widen(hull, start, end);
 		return 0;
 	}
 	if (known->count < MAX_HULLS)
@@ -185,17 +209,13 @@ GLOBAL int note_changing(__u64 start, __u64 end)
 /* What the current process had before Husk came becomes its address space's. */
 GLOBAL int adopt_changing_before(void)
 {
-	__u64 key = address_space_id();
 	__u32 pid = current_pid();
 	struct changing *before = bpf_map_lookup_elem(&changing_before, &pid);
 
 	if (!before)
 		return 0;
-	if (bpf_map_lookup_elem(&changing, &key))
-		for (int i = 0; i < MAX_HULLS && before->hulls[i].end; i++)
-			note_changing(before->hulls[i].start, before->hulls[i].end);
-	else
-		bpf_map_update_elem(&changing, &key, before, BPF_NOEXIST);
+	for (int i = 0; i < MAX_HULLS && before->hulls[i].end; i++)
+		note_changing(before->hulls[i].start, before->hulls[i].end);
 	bpf_map_delete_elem(&changing_before, &pid);
 	return 0;
 }

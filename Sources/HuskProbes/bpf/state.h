@@ -244,7 +244,9 @@ struct thread {
 	__u32 spot; /* the next one to be looked at */
 	__u8 spot_is_pointer; /* the first one: where the thread runs, not what it returns to */
 	__u8 goes_round; /* enum round */
-	__u8 look_padding[6];
+	__u8 is_loose; /* all that the stack points to is kept, return addresses or not */
+	__u8 look_padding[1];
+	__u32 scan_part; /* of `mask`: not in a register, where the verifier would follow its value */
 	__u64 digest_first, digest_second; /* of `scratch` */
 
 	/* The walk over [next, end). */
