@@ -55,4 +55,25 @@ struct CoverageTests {
                 "\(result.verdict): \(result.exact) of \(result.truths), \(result.note ?? "")")
         }
     }
+
+    @Test("a packer's layers, who has made which, and where each was entered")
+    func packer() throws {
+        let item = try #require(Self.cases.first { $0.name == "r12-packer" })
+        let evidence = try CaseRun(rwx: .trap).trace(item)
+        #expect(evidence.status == .exited(0))
+        var tracker = LayerTracker()
+        for event in evidence.events { tracker.take(event) }
+        let told = evidence.output.split(separator: "\n").filter { $0.hasPrefix("layer ") }
+        #expect(told.count == 2)
+        let layers = tracker.layers.map {
+            "layer \($0.number) \($0.start) \($0.length) entry \($0.entry?.description ?? "-")"
+        }
+        #expect(layers == told.map(String.init))
+        #expect(tracker.layers.map(\.parent) == [nil, 1])
+        // The file has written the first one, and that has written the second.
+        let writers = tracker.layers.map { $0.writer?.address }
+        #expect(tracker.layers[0].writer?.backing.file?.name.escaped == "r12-packer")
+        let first = tracker.layers[0]
+        #expect(writers[1].map { first.start <= $0 && $0 < first.end } == true)
+    }
 }

@@ -95,7 +95,8 @@ struct RunTests {
             return (record as? [String: Any])?["type"] as? String
         }
         #expect(types.contains("transition"))
-        #expect(types.suffix(2) == ["process-exit", "summary"])
+        // What the program has made executable is a layer above its file.
+        #expect(types.suffix(3) == ["process-exit", "layer", "summary"])
 
         // Without --log they go to standard output, beside the command's own lines.
         let mixed = try husk("run", "--json", "--", classic)
