@@ -56,7 +56,26 @@ extension EventBuilder {
             if open[id]?.memory.isPopulated(address) == false { return nil }
         default: break
         }
-        return readFromOutside(address, transition)
+        // What was not resident then was as in the file. What is there now may have been written
+        // since, so the process is asked only if the file cannot be had.
+        return readFromMappedFile(address, transition) ?? readFromOutside(address, transition)
+    }
+
+    /// From the file behind a mapping that the process still has. With swap, a page that is not
+    /// resident may have been written before: nil then.
+    private mutating func readFromMappedFile(
+        _ address: UInt64, _ transition: Transition
+    ) -> Page.Body? {
+        guard !mayBeSwapped, let start = transition.backing.fileOffset else { return nil }
+        let offset = start &+ (address &- transition.start.rawValue)
+        let body = whileSame(transition) { builder in
+            let page = builder.open[transition.id]?.memory.readMappedFile(
+                transition.start..<transition.end, at: offset)
+            return page.map { .content(PageContent($0), reader: .backingFile) }
+                ?? .unreadable(.notResident, errno: 0)
+        }
+        guard case .content = body else { return nil }
+        return body
     }
 
     // MARK: One page
