@@ -117,7 +117,6 @@ int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event)
 		return 1;
 	if (waitpid(event->tid, &event->status, __WALL | __WNOTHREAD | WNOHANG) != event->tid)
 		return 0; /* it was killed in between: its end comes next */
-	event->has_ended = 0;
 	return 1;
 }
 

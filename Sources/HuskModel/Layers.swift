@@ -40,9 +40,6 @@ public struct LayerTracker: Sendable {
 
     public init() {}
 
-    /// How many layers there are above the file on disk.
-    public var depth: Int { layers.map(\.number).max() ?? 0 }
-
     public mutating func take(_ event: Event) {
         switch event {
         case .transition(let transition): take(transition)

@@ -186,9 +186,8 @@ struct TextLines {
     /// The tree of layers, without ordinary JIT code; nothing if there is nothing of interest.
     static func tree(of layers: [Layer]) -> [String] {
         let limit = 32
-        let depth = layers.map(\.number).max() ?? 0
         let shown = layers.filter { $0.label?.kind != .jit }
-        guard !shown.isEmpty, depth > 0 else { return [] }
+        guard !shown.isEmpty else { return [] }
         var children: [Int?: [Layer]] = [:]
         for layer in shown { children[layer.parent, default: []].append(layer) }
         var lines = ["layers of code (0: files on disk):"]

@@ -63,6 +63,8 @@ final class EnforcedSpace {
     private var own = Memory()
     /// Of files, by their identity: a page's number is that in the file.
     private var shared: [Timeline.FileKey: Memory] = [:]
+    /// An instruction `syscall` in it, once that has been looked for.
+    var callAddress: UInt64?
 
     var isEmpty: Bool { views.isEmpty }
 
@@ -70,6 +72,7 @@ final class EnforcedSpace {
     /// writes another one may execute unseen.
     func copy() -> EnforcedSpace {
         let copy = EnforcedSpace()
+        copy.callAddress = callAddress
         copy.own.pages = own.pages
         var copies: [ObjectIdentifier: Memory] = [ObjectIdentifier(own): copy.own]
         for (key, memory) in shared {
@@ -92,6 +95,7 @@ final class EnforcedSpace {
         views = []
         own = Memory()
         shared = [:]
+        callAddress = nil
     }
 
     /// Forgets what is in a range: the target has made something else of it.

@@ -27,6 +27,7 @@ extension Enforcer {
             return
         }
         let range = Self.pages(call.arguments[0], call.arguments[1])
+        let result = UInt64(bitPattern: call.result)
         switch kind {
         case .mprotect, .pkeyMprotect:
             // Half of it may have been done when it fails.
@@ -34,21 +35,16 @@ extension Enforcer {
         case _ where call.hasFailed: break
         case .munmap: tracee.space.remove(range)
         case .mmap:
-            let made = Self.pages(UInt64(bitPattern: call.result), call.arguments[1])
+            let made = Self.pages(result, call.arguments[1])
             let isPrivate = call.arguments[3] & 0x22 == 0x22  // MAP_PRIVATE, MAP_ANONYMOUS
             resynchronise(tracee, made, asked: isPrivate ? call.arguments[2] : nil)
         case .mremap:
-            let old = range.lowerBound..<max(range.lowerBound, range.upperBound)
             let length = Self.pages(0, call.arguments[2]).upperBound
             tracee.space.move(
-                old, to: UInt64(bitPattern: call.result), length: length,
+                range, to: result, length: length,
                 keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
-            apply(
-                tracee.space.parts(
-                    in: UInt64(
-                        bitPattern: call.result)..<(UInt64(bitPattern: call.result)
-                        &+ length)
-                ).flatMap { tracee.space.present($0) }, by: tracee)
+            let moved = tracee.space.parts(in: result..<max(result, result &+ length))
+            apply(moved.flatMap { tracee.space.present($0) }, by: tracee)
         default: resynchronise(tracee, nil)
         }
     }

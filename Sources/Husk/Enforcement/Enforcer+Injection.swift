@@ -65,7 +65,7 @@ extension Enforcer {
             guard signal == SIGSTOP else { return signal }
             // Of a probe: about a call that has been seen to already. Of someone else: later.
             var info = siginfo_t()
-            if husk_trace_signal(tracee.tid, &info) == 0, husk_signal_code(&info) != 0x80 {
+            if husk_trace_signal(tracee.tid, &info) == 0, !Self.isRaisedByProbe(signal, info) {
                 tracee.undelivered = SIGSTOP
             }
         }
@@ -74,8 +74,7 @@ extension Enforcer {
     /// An instruction `syscall` in the target's memory: the vdso has one, for clocks that it
     /// cannot read itself.
     private func callInstruction(_ tracee: Tracee) -> UInt64? {
-        let key = ObjectIdentifier(tracee.space)
-        if let known = callAddresses[key] { return known }
+        if let known = tracee.space.callAddress { return known }
         guard let regions = MemoryMaps.regions(of: tracee.pid) else { return nil }
         let special = regions.filter { $0.backing == .special && $0.protection.contains(.execute) }
         let others = regions.filter {
@@ -90,8 +89,8 @@ extension Enforcer {
             guard count > 1 else { continue }
             for index in 0..<(Int(count) - 1) where bytes[index] == 0x0F && bytes[index + 1] == 0x05
             {
-                callAddresses[key] = region.start.rawValue + UInt64(index)
-                return callAddresses[key]
+                tracee.space.callAddress = region.start.rawValue + UInt64(index)
+                return tracee.space.callAddress
             }
         }
         return nil

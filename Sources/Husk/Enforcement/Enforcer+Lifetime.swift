@@ -11,7 +11,8 @@ extension Enforcer {
     /// Wakes the enforcer's thread out of its waiting.
     private static let wakeSignal = __libc_current_sigrtmin() + 3
 
-    private final class Start {
+    private final class Start: @unchecked Sendable {
+        // Guard: the enforcer's thread has it until `isReady` is signalled, then who waits for that.
         let enforcer: Enforcer
         let pids: [Int32]
         var failure: HuskError?
@@ -29,23 +30,7 @@ extension Enforcer {
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(on pids: [Int32]) throws(HuskError) {
         let start = Start(self, pids)
-        // Unsafe: a thread's argument is an untyped pointer. It carries one reference, which the
-        // thread gives back.
-        let context = Unmanaged.passRetained(start).toOpaque()
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                let start = Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-                husk_thread_set_name("husk-enforcer")
-                start.enforcer.live(start)
-                return nil
-            }, context)
-        guard result == 0 else {
-            Unmanaged<Start>.fromOpaque(context).release()
-            throw HuskError(.system, "cannot start the thread that traces", errno: result)
-        }
-        hasThread = true
+        thread = try NamedThread("husk-enforcer") { start.enforcer.live(start) }
         start.isReady.wait()
         if let failure = start.failure {
             stop()
@@ -69,15 +54,15 @@ extension Enforcer {
 
     /// Lets the targets go, and returns when that is done.
     func stop() {
-        guard hasThread else { return }
-        hasThread = false
+        guard let thread else { return }
+        self.thread = nil
         isAskedToEnd.store(true, ordering: .relaxed)
         // The signal may come just before the thread begins to wait.
         while !hasEnded.load(ordering: .acquiring) {
-            pthread_kill(thread, Self.wakeSignal)
+            thread.signal(Self.wakeSignal)
             usleep(500)
         }
-        pthread_join(thread, nil)
+        thread.join()
     }
 
     // MARK: The beginning
@@ -142,7 +127,8 @@ extension Enforcer {
                     let signal = event.status >> 8 & 0xFF
                     let isOurs =
                         husk_trace_signal(tracee.tid, &info) == 0
-                        && (isOwnStop(signal, info) || handleIfFault(signal, info, tracee))
+                        && (Self.isRaisedByProbe(signal, info)
+                            || (signal == SIGSEGV && handleFault(tracee, info)))
                     if !isOurs { tracee.undelivered = signal }
                 }
                 return true
@@ -151,15 +137,6 @@ extension Enforcer {
             usleep(200)
         }
         return false
-    }
-
-    private func isOwnStop(_ signal: Int32, _ info: siginfo_t) -> Bool {
-        var info = info
-        return signal == SIGSTOP && husk_signal_code(&info) == 0x80
-    }
-
-    private func handleIfFault(_ signal: Int32, _ info: siginfo_t, _ tracee: Tracee) -> Bool {
-        signal == SIGSEGV && handleFault(tracee, info)
     }
 
     // MARK: The end

@@ -54,9 +54,7 @@ final class Enforcer: @unchecked Sendable {
     var waiting: [Int32: husk_trace_event] = [:]
     /// Events that came while another one was waited for.
     var backlog: [husk_trace_event] = []
-    var callAddresses: [ObjectIdentifier: UInt64] = [:]
-    var thread = pthread_t()
-    var hasThread = false
+    var thread: NamedThread?
 
     /// Pages that change their state together: aligned, in bytes.
     static let block: UInt64 = 16 * 4096
@@ -170,7 +168,7 @@ final class Enforcer: @unchecked Sendable {
         var info = siginfo_t()
         guard husk_trace_signal(tracee.tid, &info) == 0 else { return }
         switch signal {
-        case SIGSTOP where husk_signal_code(&info) == Self.raisedByKernel:
+        case SIGSTOP where Self.isRaisedByProbe(signal, info):
             handleCall(tracee)
             tracee.goOn()
         case SIGSEGV where handleFault(tracee, info):
@@ -180,8 +178,11 @@ final class Enforcer: @unchecked Sendable {
         }
     }
 
-    /// SI_KERNEL: no process has sent it, so a probe has.
-    private static let raisedByKernel: Int32 = 0x80
+    /// SIGSTOP with SI_KERNEL (asm-generic/siginfo.h): no process has sent it, so a probe has.
+    static func isRaisedByProbe(_ signal: Int32, _ info: siginfo_t) -> Bool {
+        var info = info
+        return signal == SIGSTOP && husk_signal_code(&info) == 0x80
+    }
 
     /// Delivers a signal. The kernel is going to write a frame to the stack: if that lies in
     /// enforced memory, it must be writable.
@@ -236,11 +237,6 @@ final class Enforcer: @unchecked Sendable {
         if pid != parent.pid {
             let sharesMemory = husk_processes_share_memory(parent.pid, pid) == 1
             announced[pid] = sharesMemory ? parent.space : parent.space.copy()
-            if let address = callAddresses[ObjectIdentifier(parent.space)],
-                let space = announced[pid]
-            {
-                callAddresses[ObjectIdentifier(space)] = address
-            }
         }
         if let event = waiting.removeValue(forKey: child) { handle(event) }
     }
@@ -250,10 +246,8 @@ final class Enforcer: @unchecked Sendable {
         for (tid, other) in tracees where other.pid == tracee.pid && tid != tracee.tid {
             tracees[tid] = nil
         }
-        callAddresses[ObjectIdentifier(tracee.space)] = nil
         let isShared = tracees.values.contains { $0 !== tracee && $0.space === tracee.space }
         if isShared { tracee.space = EnforcedSpace() } else { tracee.space.removeAll() }
-        callAddresses[ObjectIdentifier(tracee.space)] = nil
     }
 }
 

@@ -214,9 +214,7 @@ extension EventBuilder {
             return nil
         }
         let transition = outsideTransition(
-            region, of: pid, as: .present, call: nil, writer: nil,
-            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
-            at: clock.now())
+            region, of: pid, as: .present, at: clock.now())
         tell(transition)
         return transition.hasPages ? beginCapture(of: transition) : nil
     }
@@ -235,9 +233,7 @@ extension EventBuilder {
         at region: MappedRegion, of pid: Int32, _ trigger: LookTrigger
     ) -> OutsideCapture {
         var transition = outsideTransition(
-            region, of: pid, as: .look, call: nil, writer: nil,
-            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)),
-            at: clock.now())
+            region, of: pid, as: .look, at: clock.now())
         transition.trigger = trigger
         open[transition.id] = OpenTransition(
             transition: transition, memory: OutsideMemory(of: pid))
@@ -262,8 +258,7 @@ extension EventBuilder {
                 ?? .anonymous,
             isShared: known?.isShared ?? false)
         var transition = outsideTransition(
-            region, of: pid, as: .look, call: nil, writer: nil,
-            number: RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63)), at: time)
+            region, of: pid, as: .look, at: time)
         transition.trigger = .execution
         transition.threadName = capture.threadName
         transition.task.tid = capture.tid
@@ -335,9 +330,12 @@ extension EventBuilder {
     }
 
     private mutating func outsideTransition(
-        _ region: MappedRegion, of pid: Int32, as kind: TransitionKind, call: SystemCall?,
-        writer: Writer?, number: RecordNumber, at time: Timestamp
+        _ region: MappedRegion, of pid: Int32, as kind: TransitionKind, call: SystemCall? = nil,
+        writer: Writer? = nil, number: RecordNumber? = nil, at time: Timestamp
     ) -> Transition {
+        // No record of the kernel's is behind it: it has a sequence of its own.
+        let number =
+            number ?? RecordNumber(cpu: .max, sequence: ownTransitions & ~(1 << 63))
         let pageSize = UInt64(HUSK_PAGE_SIZE)
         let start = region.start.rawValue & ~(pageSize - 1)
         let (sum, overflow) = region.end.rawValue.addingReportingOverflow(pageSize - 1)

@@ -27,8 +27,7 @@ final class RingThread: @unchecked Sendable {
     private let enforcer: Enforcer?
     private let sink: @Sendable (Event) -> Void
     private let whenDone: @Sendable () -> Void
-    private var thread = pthread_t()
-    private var isJoined = false
+    private var thread: NamedThread?
 
     /// How long the end may take: for threads of targets that are still copying.
     private static let drainLimit: UInt64 = 2_000_000_000
@@ -50,39 +49,33 @@ final class RingThread: @unchecked Sendable {
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
     }
 
-    /// Returns when what was there before has been taken.
+    /// Returns when what was there before has been taken, and W^X is enforced if that is wanted.
+    ///
+    /// - Throws: ``HuskError``; nothing is left running then.
     func start() throws(HuskError) {
-        // Unsafe: a thread's argument is an untyped pointer. It carries one reference to
-        // self, which the thread gives back when it ends.
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                let this = Unmanaged<RingThread>.fromOpaque(context).takeRetainedValue()
-                husk_thread_set_name("husk-ring")
-                this.run()
-                return nil
-            }, context)
-        guard result == 0 else {
-            Unmanaged<RingThread>.fromOpaque(context).release()
-            throw HuskError(.system, "cannot start the thread that reads the ring", errno: result)
-        }
+        thread = try NamedThread("husk-ring") { self.run() }
         isReady.wait()
+        do throws(HuskError) {
+            try enforcer?.start(on: targets.filter { !$0.hasEnded }.map(\.pid))
+        } catch {
+            stop()
+            throw error
+        }
     }
 
     /// Ends the trace and returns when the last event has been told; then takes the probes down.
     func stop() {
-        guard !isJoined else { return }
-        isJoined = true
+        guard let thread else { return }
+        self.thread = nil
+        enforcer?.stop()
         var one: UInt64 = 1
         _ = retryingInterrupted { write(wake.number, &one, MemoryLayout<UInt64>.size) }
-        pthread_join(thread, nil)
+        thread.join()
         probes.detach()
     }
 
     /// Asks the kernel. From any thread, under the tracer's lock.
-    var hasLivingTargets: Bool { !isJoined && !probes.watchesNoOne }
+    var hasLivingTargets: Bool { thread != nil && !probes.watchesNoOne }
 
     // MARK: On the thread
 
@@ -191,56 +184,17 @@ final class RingThread: @unchecked Sendable {
         while context.builder.captureMore(&capture, pages: 1024) { _ = consume(ring, context) }
     }
 
-    /// The trace is ended, and its targets live on: what can change without a call is looked at
-    /// for the last time, as it would be at their end.
-    private func lookOnceMore(_ context: Context, _ ring: OpaquePointer) {
-        _ = consume(ring, context)
-        for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
-        {
-            var capture = context.builder.look(at: region, of: pid, .traceEnd)
-            readOn(&capture, context, ring)
-        }
-    }
-
-    /// When what can change without a call is looked at from outside: at the interval that was
-    /// asked for while it is being written, ever more rarely while it is not, and never for more
-    /// than a twentieth of the time.
-    private struct LookTimer {
-        let shortest: UInt64
-        private var interval: UInt64
-        private(set) var next: UInt64
-
-        init(interval: UInt64) {
-            shortest = interval
-            self.interval = interval
-            next = interval == 0 ? .max : WallClock.monotonicNow() &+ interval
-        }
-
-        /// For poll(2).
-        var millisecondsLeft: Int32 {
-            let now = WallClock.monotonicNow()
-            return next <= now ? 0 : Int32(clamping: (next - now) / 1_000_000 + 1)
-        }
-
-        mutating func hasLooked(since start: UInt64, foundSomething: Bool) {
-            let now = WallClock.monotonicNow()
-            interval = foundSomething ? shortest : min(interval &* 2, max(shortest, 16_000_000_000))
-            next = now &+ max(interval, (now &- start) &* 20)
-        }
-    }
-
-    /// Looks from outside, if it is time.
-    private func lookAround(_ timer: inout LookTimer, _ context: Context, _ ring: OpaquePointer) {
-        let start = WallClock.monotonicNow()
-        guard start >= timer.next else { return }
+    /// Looks from outside at what can change without a call. True: something has changed.
+    @discardableResult
+    private func look(_ trigger: LookTrigger, _ context: Context, _ ring: OpaquePointer) -> Bool {
         var hasChanged = false
         for (pid, region) in context.builder.changingRegions() where probes.memorySince(pid) != nil
         {
-            var capture = context.builder.look(at: region, of: pid, .timer)
+            var capture = context.builder.look(at: region, of: pid, trigger)
             readOn(&capture, context, ring)
             hasChanged = hasChanged || capture.isTold
         }
-        timer.hasLooked(since: start, foundSomething: hasChanged)
+        return hasChanged
     }
 
     /// Until told to stop, or until no process is watched any more.
@@ -270,7 +224,9 @@ final class RingThread: @unchecked Sendable {
             if ready < 0 { return }
             if hasMore || descriptors[0].revents != 0 { hasMore = consume(ring, context) }
             if descriptors[1].revents != 0 {
-                lookOnceMore(context, ring)
+                // The targets live on: this is what their end would be.
+                _ = consume(ring, context)
+                look(.traceEnd, context, ring)
                 return
             }
             if descriptors[2].revents != 0 { takeExecutions(context, ring) }
@@ -279,7 +235,7 @@ final class RingThread: @unchecked Sendable {
                 descriptors[index].revents = 0
                 living -= 1
             }
-            if looks { lookAround(&timer, context, ring) }
+            if looks { timer.lookIfDue { look(.timer, context, ring) } }
             let isQuiet = ready == 0 && !hasMore && living == 0
             let hasNews = context.builder.endedProcesses != ended || isQuiet
             ended = context.builder.endedProcesses

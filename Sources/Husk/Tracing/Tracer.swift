@@ -23,7 +23,7 @@ public final class Tracer: Sendable {
 
     private enum State {
         case new
-        case running(RingThread, Enforcer?)
+        case running(RingThread)
         case stopped
     }
 
@@ -44,10 +44,7 @@ public final class Tracer: Sendable {
 
     deinit {
         state.withLock { state in
-            if case .running(let thread, let enforcer) = state {
-                enforcer?.stop()
-                thread.stop()
-            }
+            if case .running(let thread) = state { thread.stop() }
         }
     }
 
@@ -83,8 +80,7 @@ public final class Tracer: Sendable {
                 return
             }
             do throws(HuskError) {
-                let (thread, enforcer) = try begin()
-                state = .running(thread, enforcer)
+                state = .running(try begin())
             } catch {
                 failure = error
             }
@@ -92,7 +88,7 @@ public final class Tracer: Sendable {
         if let failure { throw failure }
     }
 
-    private func begin() throws(HuskError) -> (RingThread, Enforcer?) {
+    private func begin() throws(HuskError) -> RingThread {
         guard !pids.isEmpty else {
             throw HuskError(.invalidPID, "no process was named")
         }
@@ -124,15 +120,8 @@ public final class Tracer: Sendable {
             lookInterval: enforces ? 0 : configuration.lookInterval.nanosecondsClamped,
             enforcer: enforcer,
             sink: { collector.take($0) }, whenDone: { collector.finish() })
-        let watched = handles.filter { !$0.hasEnded }.map(\.pid)
         try thread.start()
-        do throws(HuskError) {
-            try enforcer?.start(on: watched)
-        } catch {
-            thread.stop()
-            throw error
-        }
-        return (thread, enforcer)
+        return thread
     }
 
     /// Adds those that share memory with the targets and, if wanted, their descendants. The
@@ -170,8 +159,7 @@ public final class Tracer: Sendable {
             switch state {
             case .new:
                 failure = HuskError(.notStarted, "this tracer has not been started")
-            case .running(let thread, let enforcer):
-                enforcer?.stop()
+            case .running(let thread):
                 thread.stop()
                 state = .stopped
             case .stopped:
@@ -185,7 +173,7 @@ public final class Tracer: Sendable {
     /// Whether any process is still watched: a target, or one of its descendants.
     public var hasLivingTargets: Bool {
         state.withLock { state in
-            if case .running(let thread, _) = state { thread.hasLivingTargets } else { false }
+            if case .running(let thread) = state { thread.hasLivingTargets } else { false }
         }
     }
 

@@ -78,16 +78,22 @@ GLOBAL int is_behind_call(__u64 address)
 	       (code[1] == 0xff && (code[2] & 0x38) == 0x10);
 }
 
-/* Keeps what a word of the stack points to, if it is such memory. */
-static __always_inline long keep_pointer(struct thread *thread, const struct changing *known,
-					 __u64 pointer)
+/* Is it in such memory? */
+static __always_inline bool is_in_hull(const struct changing *known, __u64 pointer)
 {
 	__u64 inside = 0;
 
 	for (int i = 0; i < MAX_HULLS; i++)
 		inside |= is_below(pointer - known->hulls[i].start,
 				   known->hulls[i].end - known->hulls[i].start);
-	if (!inside || (!thread->is_loose && !is_behind_call(pointer)))
+	return inside;
+}
+
+/* Keeps what a word of the stack points to, if it is such memory. */
+static __always_inline long keep_pointer(struct thread *thread, const struct changing *known,
+					 __u64 pointer)
+{
+	if (!is_in_hull(known, pointer) || (!thread->is_loose && !is_behind_call(pointer)))
 		return 0;
 	return as_step(keep_spot(pointer & PAGE_MASK));
 }
@@ -208,7 +214,7 @@ static __always_inline void look_at_caller(__u64 pointer, __u64 stack, __u32 tri
 	}
 	thread->is_loose = begun - known->loose_time_ns > known->loose_cost_ns * ROUND_REST;
 	thread->spot_count = 0;
-	thread->spot_is_pointer = overlaps_changing(pointer, pointer + 1);
+	thread->spot_is_pointer = is_in_hull(known, pointer);
 	if (thread->spot_is_pointer)
 		keep_spot(pointer & PAGE_MASK);
 	if (stack && stack < NARROW_LIMIT && pointer < NARROW_LIMIT) {

@@ -129,10 +129,10 @@ GLOBAL int overlaps_changing(__u64 start, __u64 end)
 	return 0;
 }
 
-static __always_inline bool is_near(const struct hull *hull, __u64 start, __u64 end)
+static __always_inline bool is_near(const struct hull *hull, __u64 start, __u64 end,
+				    __u64 distance)
 {
-	return start <= hull->end + HULL_DISTANCE && hull->start <= end + HULL_DISTANCE &&
-	       hull->end;
+	return start <= hull->end + distance && hull->start <= end + distance && hull->end;
 }
 
 static __always_inline void widen(struct hull *hull, __u64 start, __u64 end)
@@ -148,8 +148,7 @@ static __always_inline void widen_envelope(struct changing *known, __u64 start, 
 {
 	struct hull *first = &known->envelopes[0];
 
-	if (!first->end || (start <= first->end + ENVELOPE_DISTANCE &&
-			    first->start <= end + ENVELOPE_DISTANCE))
+	if (!first->end || is_near(first, start, end, ENVELOPE_DISTANCE))
 		widen(first, start, end);
 	else
 		widen(&known->envelopes[1], start, end);
@@ -169,7 +168,7 @@ static long widen_hulls(__u32 index, struct widening *widening)
 		struct hull *hull = &known->hulls[i];
 
 		/* The last one takes whatever finds no place. */
-		if (!is_near(hull, start, end) && (i < MAX_HULLS - 1 || !hull->end))
+		if (!is_near(hull, start, end, HULL_DISTANCE) && (i < MAX_HULLS - 1 || !hull->end))
 			continue;
 		widen(hull, start, end);
 		return 0;

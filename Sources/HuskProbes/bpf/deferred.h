@@ -46,21 +46,12 @@ __u64 silent_consumer = ~0ULL;
 /* Sets give_up when the thread has waited long enough for room in the ring. */
 static __always_inline void judge_stall(struct thread *thread)
 {
-	__u64 consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!thread->stall_start_ns) {
-		thread->stall_start_ns = now;
-		thread->stall_progress_ns = now;
-		thread->stall_consumer = consumer;
-	}
-	if (consumer != thread->stall_consumer) {
-		thread->stall_consumer = consumer;
-		thread->stall_progress_ns = now;
-	}
+	note_progress(thread, now);
 	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
-		silent_consumer = consumer;
-	if (consumer == silent_consumer || current_is_dying() ||
+		silent_consumer = thread->stall_consumer;
+	if (thread->stall_consumer == silent_consumer || current_is_dying() ||
 	    now - thread->stall_start_ns >= config.stall_limit_ns)
 		thread->give_up = 1;
 }

@@ -228,7 +228,7 @@ struct task_struct {
 };
 
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, sp;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp;
 };
 
 /* libbpf 1.1 wants a definition, not a declaration, to match a kfunc's prototype. */

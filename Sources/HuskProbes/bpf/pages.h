@@ -108,26 +108,31 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 	return STEP_ON;
 }
 
+/* The thread is out of room: since when, and when the ring's consumer has last made progress. */
+static __always_inline void note_progress(struct thread *thread, __u64 now)
+{
+	__u64 consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+
+	if (!thread->stall_start_ns)
+		thread->stall_start_ns = now;
+	if (thread->stall_start_ns == now || consumer != thread->stall_consumer) {
+		thread->stall_consumer = consumer;
+		thread->stall_progress_ns = now;
+	}
+}
+
 /*
  * A process's memory is looked at for the last time, in a place where one cannot sleep: tries
  * again for as long as the consumer makes room, within bounds. False: it is over.
  */
 static __always_inline bool tries_again(struct thread *thread)
 {
-	__u64 consumer, now;
+	__u64 now;
 
 	if (!thread->may_spin)
 		return false;
-	consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
 	now = bpf_ktime_get_ns();
-	if (!thread->stall_start_ns) {
-		thread->stall_start_ns = thread->stall_progress_ns = now;
-		thread->stall_consumer = consumer;
-	}
-	if (consumer != thread->stall_consumer) {
-		thread->stall_consumer = consumer;
-		thread->stall_progress_ns = now;
-	}
+	note_progress(thread, now);
 	if (now - thread->stall_progress_ns > SPIN_SILENCE_NS ||
 	    now - thread->stall_start_ns > SPIN_LIMIT_NS)
 		thread->may_spin = 0;

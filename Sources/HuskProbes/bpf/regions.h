@@ -41,14 +41,15 @@ static __always_inline bool is_written_elsewhere(struct file *file)
 	return dentry->d_parent == dentry || file->f_mapping->i_mmap_writable.counter > 0;
 }
 
-/* Executable, and its bytes can change without a call that says so. */
-static __always_inline bool is_changing(struct vm_area_struct *vma)
+/* Executable, and its bytes can change without a call that says so. `protection`: what the target
+ * has asked for (asked_protection). */
+static __always_inline bool is_changing(struct vm_area_struct *vma, __u32 protection)
 {
 	struct file *file = vma->vm_file;
 
-	if (!(vma->vm_flags & VM_EXEC))
+	if (!(protection & HUSK_PROTECTION_EXECUTE))
 		return false;
-	if (vma->vm_flags & HUSK_PROTECTION_WRITE)
+	if (protection & HUSK_PROTECTION_WRITE)
 		return true;
 	if (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		return true;
@@ -74,8 +75,7 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	thread->next = vma->vm_end;
 	if (is_shared)
 		thread->prior_view = 1;
-	if (is_changing(vma) || (protection & HUSK_PROTECTION_EXECUTE &&
-				 protection & HUSK_PROTECTION_WRITE))
+	if (is_changing(vma, protection))
 		thread->prior_changing = 1;
 	/* What a call takes away that does not ask for execution matters only if it was
 	 * executable, or a view of what may be executable elsewhere. */
@@ -342,9 +342,7 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	else if (region->absent != ABSENT_UNTOUCHED &&
 		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
 		region->absent = ABSENT_USERFAULT;
-	region->changing = is_changing(vma) ||
-			   (region->protection & HUSK_PROTECTION_EXECUTE &&
-			    region->protection & HUSK_PROTECTION_WRITE);
+	region->changing = is_changing(vma, region->protection);
 	if (region->changing)
 		region->flags |= HUSK_TRANSITION_CHANGING;
 	/* Without an anon_vma no page has been copied on write (mm/rmap.c). */

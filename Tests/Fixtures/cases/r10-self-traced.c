@@ -19,23 +19,10 @@
 
 static unsigned char *code;
 
-static int tracer(void)
-{
-	char line[256];
-	int pid = -1;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	case_check(status != NULL, "/proc/self/status");
-	while (pid < 0 && fgets(line, sizeof(line), status))
-		sscanf(line, "TracerPid: %d", &pid);
-	fclose(status);
-	return pid;
-}
-
 static void traced(void)
 {
 	case_check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0, "PTRACE_TRACEME");
-	case_check(tracer() == getppid(), "TracerPid");
+	case_check(rounds_tracer() == getppid(), "TracerPid");
 	for (uint32_t i = 1; i <= ROUNDS; i++) {
 		/* kill(case_pid, SIGSTOP) */
 		rounds_acting(code, PAGE, SYS_kill, 0x0F, 0x05);

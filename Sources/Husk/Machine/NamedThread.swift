@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import Glibc
+
+/// A thread of Husk's own that runs one function. Not a Task: ptrace(2) belongs to a thread, and
+/// poll(2) would block one of the few that tasks share.
+struct NamedThread: Sendable {
+    private let handle: pthread_t
+
+    private final class Work: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// - Parameter name: at most 15 bytes, as /proc/PID/task/TID/comm shows it.
+    /// - Throws: ``HuskError/Code/system``: pthread_create(3) has failed.
+    init(_ name: String, _ body: @escaping @Sendable () -> Void) throws(HuskError) {
+        // Unsafe: a thread's argument is an untyped pointer. It carries one reference, which the
+        // thread gives back.
+        let context = Unmanaged.passRetained(Work(name, body)).toOpaque()
+        var handle = pthread_t()
+        let result = pthread_create(
+            &handle, nil,
+            { context in
+                guard let context else { return nil }
+                let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
+                husk_thread_set_name(work.name)
+                work.body()
+                return nil
+            }, context)
+        guard result == 0 else {
+            Unmanaged<Work>.fromOpaque(context).release()
+            throw HuskError(.system, "cannot start the thread \(name)", errno: result)
+        }
+        self.handle = handle
+    }
+
+    /// Waits for its end. To be called once.
+    func join() { pthread_join(handle, nil) }
+
+    /// Sends it a signal (pthread_kill(3)). Not after ``join()``.
+    func signal(_ number: Int32) { pthread_kill(handle, number) }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+internal import Glibc
+internal import HuskModel
+
+/// What /proc tells of a process or thread at this moment (proc_pid_stat(5), proc_pid_status(5)).
+struct ProcFolder {
+    let path: String
+
+    init(process pid: Int32) { path = "/proc/\(pid)" }
+    init(thread tid: Int32, of pid: Int32) { path = "/proc/\(pid)/task/\(tid)" }
+
+    /// Fields of stat behind the name, by their place.
+    enum StatField: Int {
+        case state = 0
+        case parent = 1
+        case flags = 6
+    }
+
+    /// Nil: it has ended.
+    func stat(_ field: StatField) -> Substring? {
+        guard let stat = readFile("\(path)/stat", limit: 4096),
+            // The name stands in parentheses and may hold anything, parentheses too.
+            let close = stat.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = String(decoding: stat[(close + 1)...], as: UTF8.self).split(separator: " ")
+        return field.rawValue < fields.count ? fields[field.rawValue] : nil
+    }
+
+    /// A number in status, which names it: `Tgid`, `TracerPid`. Nil: it has ended.
+    func statusNumber(_ name: String) -> Int32? {
+        guard let status = readFile("\(path)/status") else { return nil }
+        for line in String(decoding: status, as: UTF8.self).split(separator: "\n")
+        where line.hasPrefix(name + ":") {
+            return Int32(line.dropFirst(name.count + 1).drop { $0 == "\t" || $0 == " " })
+        }
+        return nil
+    }
+
+    /// The entries of a folder that are numbers: processes, threads.
+    static func numbers(in folder: String) -> [Int32] {
+        guard let folder = opendir(folder) else { return [] }
+        defer { closedir(folder) }
+        var found: [Int32] = []
+        while let entry = readdir(folder) {
+            // Safe: d_name is a C string within the entry, which stays until the next readdir.
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let number = Int32(name) { found.append(number) }
+        }
+        return found
+    }
+}
+
+struct ProcessFacts {
+    var isKernelThread: Bool
+    /// Of the process, if the number asked for is that of a thread.
+    var processID: Int32
+
+    private static let kernelThreadFlag: UInt64 = 0x0020_0000  // PF_KTHREAD, linux/sched.h
+
+    init?(of pid: Int32) {
+        let folder = ProcFolder(process: pid)
+        guard let flags = folder.stat(.flags).flatMap({ UInt64($0) }) else { return nil }
+        isKernelThread = flags & Self.kernelThreadFlag != 0
+        processID = folder.statusNumber("Tgid") ?? pid
+    }
+
+    /// Whether a thread runs, or could, at this moment: it does not wait in the kernel.
+    static func isRunning(_ tid: Int32, of pid: Int32) -> Bool {
+        ProcFolder(thread: tid, of: pid).stat(.state) == "R"
+    }
+
+    /// Who traces a process with ptrace(2); nil: no one.
+    static func tracer(of pid: Int32) -> Int32? {
+        ProcFolder(process: pid).statusNumber("TracerPid").flatMap { $0 == 0 ? nil : $0 }
+    }
+
+    /// The threads that a process has at this moment.
+    static func threads(of pid: Int32) -> [Int32] {
+        ProcFolder.numbers(in: "/proc/\(pid)/task")
+    }
+
+    /// The first thread's name (/proc/PID/comm); empty if the process has ended.
+    static func name(of pid: Int32) -> TargetText {
+        let bytes = readFile("/proc/\(pid)/comm", limit: 64) ?? []
+        return TargetText(bytes: bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes)
+    }
+}
