@@ -80,6 +80,11 @@ int husk_trace_set_mask(pid_t tid, uint64_t mask)
 	return checked(ptrace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask));
 }
 
+int husk_trace_poke(pid_t tid, uint64_t address, uint64_t word)
+{
+	return checked(ptrace(PTRACE_POKEDATA, tid, (void *)(uintptr_t)address, word));
+}
+
 int husk_trace_message(pid_t tid, uint64_t *message)
 {
 	unsigned long value = 0;

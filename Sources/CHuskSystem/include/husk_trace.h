@@ -37,6 +37,9 @@ int husk_trace_set_signal(pid_t tid, const siginfo_t *info);
 int husk_trace_mask(pid_t tid, uint64_t *mask);
 int husk_trace_set_mask(pid_t tid, uint64_t mask);
 
+/* PTRACE_POKEDATA: eight bytes, whatever the protection. */
+int husk_trace_poke(pid_t tid, uint64_t address, uint64_t word);
+
 /* PTRACE_GETEVENTMSG. */
 int husk_trace_message(pid_t tid, uint64_t *message);
 

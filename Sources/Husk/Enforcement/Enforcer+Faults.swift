@@ -13,6 +13,14 @@ extension Enforcer {
     /// True: the fault was of Husk's making, and the thread can try again. False: the target has
     /// to be told of it.
     func handleFault(_ tracee: Tracee, _ info: siginfo_t) -> Bool {
+        // Of this fault: the next one may come from a step.
+        let setting = forgottenSettings?.take(tracee.tid)
+        guard resolveFault(tracee, info) else { return false }
+        if let setting, tracee.isStopped { putBack(setting, tracee) }
+        return true
+    }
+
+    private func resolveFault(_ tracee: Tracee, _ info: siginfo_t) -> Bool {
         var info = info
         let address = husk_signal_address(&info)
         guard husk_signal_code(&info) == Self.accessError,

@@ -28,7 +28,10 @@ extension Enforcer {
     /// attached already.
     ///
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
-    func start(on pids: [Int32]) throws(HuskError) {
+    func start(
+        on pids: [Int32], _ forgottenSettings: ForgottenSettings
+    ) throws(HuskError) {
+        self.forgottenSettings = forgottenSettings
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer") { start.enforcer.live(start) }
         start.isReady.wait()
@@ -141,6 +144,11 @@ extension Enforcer {
 
     // MARK: The end
 
+    /// Makes everything as the target has asked for it.
+    func restore(_ space: EnforcedSpace, by tracee: Tracee) {
+        apply(space.views.map { .init(range: $0.range, protection: $0.asked) }, by: tracee)
+    }
+
     /// Gives back W and X, then lets every thread go.
     private func release() {
         for event in backlog where event.has_ended == 0 { tracees[event.tid]?.isStopped = true }
@@ -150,9 +158,7 @@ extension Enforcer {
             guard !tracee.space.isEmpty, !done.contains(key), interrupt(tracee) else { continue }
             done.insert(key)
             // Others may run meanwhile: what is given back to them is all that they can want.
-            apply(
-                tracee.space.views.map { .init(range: $0.range, protection: $0.asked) },
-                by: tracee)
+            restore(tracee.space, by: tracee)
         }
         for tracee in tracees.values where interrupt(tracee) {
             _ = husk_trace_detach(tracee.tid, tracee.undelivered)

@@ -38,6 +38,15 @@ final class Enforcer: @unchecked Sendable {
         var writer: UInt64?
     }
 
+    /// A child that is traced, as ptrace(2) traces all children, from its birth on.
+    struct Birth {
+        var space: EnforcedSpace
+        /// It is a target too.
+        var isFollowed: Bool
+        /// It has its parent's memory, until it executes a program.
+        var borrows: Bool
+    }
+
     /// The sixth argument of calls in a target's name: the probes pass over them.
     let mark: UInt64
     let followsChildren: Bool
@@ -48,12 +57,14 @@ final class Enforcer: @unchecked Sendable {
     let hasEnded = Atomic<Bool>(false)
 
     var tracees: [Int32: Tracee] = [:]
-    /// Spaces of children that have been announced by their parents.
-    var announced: [Int32: EnforcedSpace] = [:]
+    /// Children that have been announced by their parents, and not been seen yet.
+    var announced: [Int32: Birth] = [:]
     /// First stops of children that have not been announced yet.
     var waiting: [Int32: husk_trace_event] = [:]
     /// Events that came while another one was waited for.
     var backlog: [husk_trace_event] = []
+    /// Set before the thread starts.
+    var forgottenSettings: ForgottenSettings?
     var thread: NamedThread?
 
     /// Pages that change their state together: aligned, in bytes.
@@ -135,6 +146,10 @@ final class Enforcer: @unchecked Sendable {
         }
         guard let tracee = tracees[event.tid] ?? adopt(event) else { return }
         tracee.isStopped = true
+        if tracee.isToBeLetGo {
+            letGo(tracee)
+            return
+        }
         let signal = event.status >> 8 & 0xFF
         switch event.status >> 16 {
         case 0: handleSignal(signal, tracee)
@@ -151,7 +166,7 @@ final class Enforcer: @unchecked Sendable {
             tracee.goOn()
         case Self.eventExec:
             takeExecution(of: tracee)
-            tracee.goOn()
+            if tracee.isBorrower { letGo(tracee) } else { tracee.goOn() }
         default:
             tracee.goOn()
         }
@@ -213,11 +228,21 @@ final class Enforcer: @unchecked Sendable {
         if let sibling = tracees.values.first(where: { $0.pid == pid }) {
             return add(event.tid, of: pid, sibling.space)
         }
-        if let space = announced.removeValue(forKey: pid) {
-            return add(event.tid, of: pid, space)
+        if let birth = announced.removeValue(forKey: pid) {
+            let tracee = add(event.tid, of: pid, birth.space)
+            tracee.isBorrower = !birth.isFollowed && birth.borrows
+            tracee.isToBeLetGo = !birth.isFollowed && !birth.borrows
+            return tracee
         }
         waiting[event.tid] = event
         return nil
+    }
+
+    /// A child that is no target: it gets back what is kept from it.
+    private func letGo(_ tracee: Tracee) {
+        restore(tracee.space, by: tracee)
+        _ = husk_trace_detach(tracee.tid, tracee.undelivered)
+        tracees[tracee.tid] = nil
     }
 
     @discardableResult
@@ -236,7 +261,9 @@ final class Enforcer: @unchecked Sendable {
         let pid = ProcessFacts(of: child)?.processID ?? child
         if pid != parent.pid {
             let sharesMemory = husk_processes_share_memory(parent.pid, pid) == 1
-            announced[pid] = sharesMemory ? parent.space : parent.space.copy()
+            announced[pid] = Birth(
+                space: sharesMemory ? parent.space : parent.space.copy(),
+                isFollowed: followsChildren && !parent.isBorrower, borrows: sharesMemory)
         }
         if let event = waiting.removeValue(forKey: child) { handle(event) }
     }

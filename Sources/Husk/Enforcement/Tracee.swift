@@ -10,6 +10,10 @@ final class Tracee {
     let pid: Int32
     var space: EnforcedSpace
     var isStopped = false
+    /// It is no target, but has a target's memory: until it executes a program.
+    var isBorrower = false
+    /// It is no target, and has memory of its own.
+    var isToBeLetGo = false
     /// It has been asked to stop (PTRACE_INTERRUPT), and has not told yet.
     var isInterrupted = false
     /// The last fault: to see that it makes no progress.

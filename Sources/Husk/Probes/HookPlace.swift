@@ -18,12 +18,15 @@ enum HookPlace {
     case anyCall
     /// A clock on each CPU.
     case cpuClock
+    /// A page fault in user mode.
+    case userFault
 
     init(of program: OpaquePointer) {
         let section = String(cString: bpf_program__section_name(program))
         switch (section, String(cString: bpf_program__name(program))) {
         case (_, "on_any_call"): self = .anyCall
         case ("perf_event", _): self = .cpuClock
+        case ("tp_btf/page_fault_user", _): self = .userFault
         case ("tp_btf/sys_enter", _), ("tp_btf/sys_exit", _): self = .callTracepoint
         case ("kretprobe.multi", _): self = .callFunctionReturns
         case ("kprobe.multi", let name):
@@ -49,7 +52,7 @@ enum HookPlace {
         case .processFunction, .callFunctions, .callFunctionReturns: variant.kind == .functions
         case .exitFunction: variant.lastLook == .functionHook && variant.kind == .tracepoints
         case .anyCall: variant.kind == .functions
-        case .cpuClock: true
+        case .cpuClock, .userFault: true
         }
     }
 
@@ -70,7 +73,7 @@ enum HookPlace {
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: false)
         case .callFunctionReturns:
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: true)
-        case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .cpuClock:
+        case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .cpuClock, .userFault:
             bpf_program__attach(program)
         }
     }

@@ -10,6 +10,8 @@ final class KernelTypes {
     let exitTracepointHasMemory: Bool
     /// Regions are kept in a maple tree, which the probes read (Linux 6.1).
     let hasRegionTree: Bool
+    /// Programs can be attached to page faults in user mode (CONFIG_TRACEPOINTS on x86).
+    let hasFaultTracepoint: Bool
     /// One program can be attached to many functions (kprobe.multi: CONFIG_FPROBE).
     var hasFunctionProbes: Bool { hasFunction("register_fprobe_syms") }
 
@@ -28,6 +30,7 @@ final class KernelTypes {
             flavors = []
             exitTracepointHasMemory = false
             hasRegionTree = false
+            hasFaultTracepoint = false
             return
         }
         func has(_ name: String, _ kind: UInt32) -> Bool {
@@ -41,6 +44,7 @@ final class KernelTypes {
             flavors = []
         }
         hasRegionTree = has("maple_range_64", Self.structKind)
+        hasFaultTracepoint = has("btf_trace_page_fault_user", Self.typedefKind)
         exitTracepointHasMemory =
             Self.parameterCount(of: "btf_trace_sched_process_exit", types) == 3
     }

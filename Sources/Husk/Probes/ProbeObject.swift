@@ -107,7 +107,7 @@ final class ProbeObject {
         sampleRate = options.sampleRate
         object = try Self.open(variant.flavor.embeddedObject)
         // From here on `deinit` runs, also when this throws: everything is initialized.
-        try Self.configure(object, options, variant)
+        try Self.configure(object, options, variant, kernel)
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
         if result != 0 { throw Self.loadFailure(-result, log) }
         fillDigestKey()
@@ -146,7 +146,7 @@ final class ProbeObject {
     }
 
     private static func configure(
-        _ object: OpaquePointer, _ options: Options, _ variant: Variant
+        _ object: OpaquePointer, _ options: Options, _ variant: Variant, _ kernel: KernelTypes
     ) throws(HuskError) {
         var configuration = husk_config()
         configuration.pid_namespace = PIDNamespace.inodeUnlessInitial()
@@ -188,6 +188,7 @@ final class ProbeObject {
                 switch place {
                 case .anyCall: options.looksAtCallers
                 case .cpuClock: options.looksAtCallers && options.sampleRate > 0
+                case .userFault: options.enforcerMark != nil && kernel.hasFaultTracepoint
                 default: true
                 }
             bpf_program__set_autoload(program, fits && isWanted && place.isUsed(by: variant))
@@ -397,6 +398,13 @@ final class ProbeObject {
         links = []
     }
 
+    // MARK: For the enforcer of W^X
+
+    /// Where the kernel side keeps what threads had set for SIGSEGV. Valid as long as this is.
+    var forgottenSettings: ForgottenSettings {
+        ForgottenSettings(map: descriptor(of: "forgotten_settings"))
+    }
+
     // MARK: Reading
 
     var ringDescriptor: Int32 { descriptor(of: "ring") }
@@ -418,6 +426,8 @@ final class ProbeObject {
     var missedRuns: UInt64 {
         var sum: UInt64 = 0
         Self.forEachProgram(of: object) { program in
+            // A fault that is not seen costs a signal's setting, not bytes.
+            if case .userFault = HookPlace(of: program) { return }
             var info = bpf_prog_info()
             var size = UInt32(MemoryLayout<bpf_prog_info>.size)
             let number = bpf_program__fd(program)

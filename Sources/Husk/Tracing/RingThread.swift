@@ -56,7 +56,8 @@ final class RingThread: @unchecked Sendable {
         thread = try NamedThread("husk-ring") { self.run() }
         isReady.wait()
         do throws(HuskError) {
-            try enforcer?.start(on: targets.filter { !$0.hasEnded }.map(\.pid))
+            try enforcer?.start(
+                on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings)
         } catch {
             stop()
             throw error

@@ -368,43 +368,4 @@ GLOBAL int forget_seen(__u64 start, __u64 end)
 	return 0;
 }
 
-/* ---- W^X enforced from outside ----------------------------------------------------------- */
-
-/*
- * An enforcer (ptrace) keeps W or X from pages that a target wants to have both. What such a
- * region's protection is to the kernel says nothing then: here it is what the target asked for.
- */
-static __always_inline __u64 asked_protection(__u64 flags, __u64 start, __u64 end)
-{
-	/* (R is never kept: what has none is near such memory, not part of it.) */
-	if (config.enforcer && (flags & HUSK_PROTECTION_READ) && overlaps_changing(start, end))
-		flags |= HUSK_PROTECTION_WRITE | HUSK_PROTECTION_EXECUTE;
-	return flags;
-}
-
-/* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
- * has done. Only if that one is there to let it go again. */
-static __always_inline void stop_for_enforcer(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	__u32 tracer;
-
-	if (!config.enforcer || !BPF_CORE_READ(task, ptrace))
-		return;
-	tracer = config.pid_namespace
-			 ? number_in_tracer_namespace((__u64)BPF_CORE_READ(
-				   task, parent, signal, pids[PIDTYPE_TGID]))
-			 : (__u32)BPF_CORE_READ(task, parent, tgid);
-	if (tracer == config.enforcer)
-		bpf_send_signal_thread(SIGSTOP);
-}
-
-/* A call that the enforcer makes in a target's name: it knows a secret. */
-static __always_inline bool is_enforcer_call(const struct pt_regs *regs)
-{
-	return config.enforcer && (regs->r9 == config.enforcer_mark ||
-				   (__u32)regs->bp == (__u32)config.enforcer_mark);
-}
-
 #endif /* HUSK_CHANGING_H */

@@ -207,6 +207,25 @@ struct thread_info {
 	__u32 status;
 };
 
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+	void *sa_restorer;
+	sigset_t sa_mask;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
 struct list_head {
 	struct list_head *next;
 };
@@ -218,6 +237,8 @@ struct task_struct {
 	int exit_code;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	sigset_t blocked;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	void *vfork_done; /* struct completion: the parent waits for it */

@@ -21,6 +21,7 @@
 #include "records.h"
 #include "calls.h"
 #include "changing.h"
+#include "enforcer.h"
 #include "address_space.h"
 #include "regions.h"
 #include "page_cache.h"
@@ -250,6 +251,14 @@ int on_sample(struct bpf_perf_event_data *context)
 	return 0;
 }
 
+/* Loaded for an enforcer only: page faults are many. */
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(on_user_fault, unsigned long address)
+{
+	keep_signal_setting(address);
+	return 0;
+}
+
 /*
  * The same at the kernel functions behind the calls (__x64_sys_mmap, ...): no other call, and
  * no other process, pays for it. User space names the functions.
@@ -471,6 +480,8 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 		if (thread && may_defer)
 			how |= WRITER_IS_HELD;
 	}
+	if (config.enforcer && !thread && current_pid() == config.enforcer)
+		return; /* it leaves what it writes as it was */
 	switch (find_write(regs, abi, how, result, thread)) {
 	case WRITTEN_OWN:
 		if (!thread)

@@ -59,7 +59,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
     public var isForTrapping: Bool {
         ["e04", "e05", "e08", "e13", "e30", "e32", "e33-fork", "e36", "r"]
             .contains { name.hasPrefix($0) }
-            && !seesTracers && !["r07-kernel-writes", "r16-signal-blocked"].contains(name)
+            && !seesTracers && name != "r07-kernel-writes"
     }
 
     /// It is there to find out whether it is traced.

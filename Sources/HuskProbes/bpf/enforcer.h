@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * enforcer.h - what the probes do for an enforcer of W^X (Sources/Husk/Enforcement), and how they
+ * tell what it has done from what the target has.
+ */
+#ifndef HUSK_ENFORCER_H
+#define HUSK_ENFORCER_H
+
+#define SIGSEGV 11
+#define SIG_IGN 1
+
+/*
+ * An enforcer (ptrace) keeps W or X from pages that a target wants to have both. What such a
+ * region's protection is to the kernel says nothing then: here it is what the target asked for.
+ */
+static __always_inline __u64 asked_protection(__u64 flags, __u64 start, __u64 end)
+{
+	/* (R is never kept: what has none is near such memory, not part of it.) */
+	if (config.enforcer && (flags & HUSK_PROTECTION_READ) && overlaps_changing(start, end))
+		flags |= HUSK_PROTECTION_WRITE | HUSK_PROTECTION_EXECUTE;
+	return flags;
+}
+
+/* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
+ * has done. Only if that one is there to let it go again. */
+static __always_inline void stop_for_enforcer(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	__u32 tracer;
+
+	if (!config.enforcer || !BPF_CORE_READ(task, ptrace))
+		return;
+	tracer = config.pid_namespace
+			 ? number_in_tracer_namespace((__u64)BPF_CORE_READ(
+				   task, parent, signal, pids[PIDTYPE_TGID]))
+			 : (__u32)BPF_CORE_READ(task, parent, tgid);
+	if (tracer == config.enforcer)
+		bpf_send_signal_thread(SIGSTOP);
+}
+
+/* A call that the enforcer makes in a target's name: it knows a secret. */
+static __always_inline bool is_enforcer_call(const struct pt_regs *regs)
+{
+	return config.enforcer && (regs->r9 == config.enforcer_mark ||
+				   (__u32)regs->bp == (__u32)config.enforcer_mark);
+}
+
+/* ---- faults of threads that do not want to hear of them ---------------------------------- */
+
+/*
+ * What a thread has set for SIGSEGV when it blocks or ignores that. The kernel forgets it at the
+ * first fault (force_sig_info_to_task() in kernel/signal.c: the handler becomes SIG_DFL, and the
+ * signal is unblocked), also at one that the enforcer has caused and hides: it puts it back.
+ */
+struct signal_setting {
+	__u64 handler, flags, restorer, mask; /* struct kernel_sigaction of 64-bit calls */
+	__u64 is_blocked;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* the thread's number, as Husk counts */
+	__type(value, struct signal_setting);
+} forgotten_settings SEC(".maps");
+
+/* The current thread has a page fault at `address`. */
+static __always_inline void keep_signal_setting(__u64 address)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct signal_setting setting = {};
+	__u32 tid;
+
+	if (!overlaps_changing(address, address + 1) || !current_is_target())
+		return;
+	tid = current_tid();
+	setting.handler = (__u64)BPF_CORE_READ(task, sighand, action[SIGSEGV - 1].sa.sa_handler);
+	setting.is_blocked = BPF_CORE_READ(task, blocked.sig[0]) >> (SIGSEGV - 1) & 1;
+	if (!setting.is_blocked && setting.handler != SIG_IGN) {
+		bpf_map_delete_elem(&forgotten_settings, &tid);
+		return;
+	}
+	setting.flags = BPF_CORE_READ(task, sighand, action[SIGSEGV - 1].sa.sa_flags);
+	setting.restorer = (__u64)BPF_CORE_READ(task, sighand, action[SIGSEGV - 1].sa.sa_restorer);
+	setting.mask = BPF_CORE_READ(task, sighand, action[SIGSEGV - 1].sa.sa_mask.sig[0]);
+	bpf_map_update_elem(&forgotten_settings, &tid, &setting, BPF_ANY);
+}
+
+#endif /* HUSK_ENFORCER_H */
