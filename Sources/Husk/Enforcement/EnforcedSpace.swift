@@ -37,6 +37,8 @@ final class EnforcedSpace {
         var isUntouched = false
         /// The instruction that has written to it last when that was seen.
         var writer: UInt64?
+        /// W is kept from its pages by a guard, not by their protection.
+        var isGuarded = false
 
         func page(at address: UInt64) -> UInt64 {
             firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
@@ -49,9 +51,14 @@ final class EnforcedSpace {
             return address < range.upperBound ? address : nil
         }
 
-        func protection(isExecutable: Bool) -> Protection {
-            asked.subtracting(
-                isExecutable ? .write : isUntouched ? [.write, .execute] : .execute)
+        /// What has to be done so that a range of it is executable or written.
+        func change(_ range: Range<UInt64>, isExecutable: Bool) -> Change {
+            let keepsWrite = isExecutable || isUntouched
+            var kept: Protection = isExecutable ? [] : .execute
+            if keepsWrite, !isGuarded { kept.insert(.write) }
+            return Change(
+                range: range, protection: asked.subtracting(kept),
+                isWriteProtected: isGuarded ? keepsWrite : nil)
         }
     }
 
@@ -65,6 +72,12 @@ final class EnforcedSpace {
     private var shared: [Timeline.FileKey: Memory] = [:]
     /// An instruction `syscall` in it, once that has been looked for.
     var callAddress: UInt64?
+    /// Keeps writes from its pages; nil: there is none, or none yet.
+    var writeGuard: WriteGuard?
+    /// It has been found out that it can have no guard.
+    var hasNoGuard = false
+    /// Ranges that a call may write to, until the next stop makes that their state.
+    var lent: [Range<UInt64>] = []
 
     var isEmpty: Bool { views.isEmpty }
 
@@ -73,6 +86,7 @@ final class EnforcedSpace {
     func copy() -> EnforcedSpace {
         let copy = EnforcedSpace()
         copy.callAddress = callAddress
+        copy.hasNoGuard = hasNoGuard
         copy.own.pages = own.pages
         var copies: [ObjectIdentifier: Memory] = [ObjectIdentifier(own): copy.own]
         for (key, memory) in shared {
@@ -96,6 +110,9 @@ final class EnforcedSpace {
         own = Memory()
         shared = [:]
         callAddress = nil
+        writeGuard = nil
+        hasNoGuard = false
+        lent = []
     }
 
     /// Forgets what is in a range: the target has made something else of it.
@@ -126,21 +143,20 @@ final class EnforcedSpace {
     }
 
     /// Adds memory of the process's own, in the place of what was there.
-    func add(_ range: Range<UInt64>, asked: Protection) -> View {
+    func add(_ range: Range<UInt64>, asked: Protection) {
         remove(range)
         var view = View(
             range: range, asked: asked, memory: own,
             firstPage: range.lowerBound / Self.pageSize)
         view.isUntouched = true
         insert(view)
-        return view
     }
 
     /// The view at an address is being written to by the instruction at `pointer`. Returns what
     /// has to be done if it is for the first time.
-    func noteWriter(_ pointer: UInt64, at address: UInt64) -> [Change] {
+    func noteWriter(_ pointer: UInt64?, at address: UInt64) -> [Change] {
         guard let index = index(at: address) else { return [] }
-        views[index].writer = pointer
+        if let pointer { views[index].writer = pointer }
         guard views[index].isUntouched else { return [] }
         views[index].isUntouched = false
         return present(views[index])
@@ -183,6 +199,8 @@ final class EnforcedSpace {
             if part.range.upperBound == old.upperBound { end = length }
             part.range = (new + offset)..<(new + end)
             if part.memory === own { part.firstPage = part.range.lowerBound / Self.pageSize }
+            // The kernel has taken the guard from what has moved (mm/mremap.c).
+            part.isGuarded = false
             insert(part)
         }
     }
@@ -240,7 +258,20 @@ final class EnforcedSpace {
     struct Change {
         var range: Range<UInt64>
         var protection: Protection
+        /// What its guard has to do; nil: it has none.
+        var isWriteProtected: Bool?
     }
+
+    /// From now on a view is guarded, or is not.
+    func setGuarded(_ isGuarded: Bool, at address: UInt64) {
+        guard let index = index(at: address) else { return }
+        views[index].isGuarded = isGuarded
+        let length = views[index].range.upperBound - views[index].range.lowerBound
+        // A guard's mark takes eight bytes for each page, also of those that do not exist.
+        if isGuarded, length > Self.markedLimit { views[index].isUntouched = false }
+    }
+
+    private static let markedLimit: UInt64 = 16 << 20
 
     /// Makes the pages of a range executable or written, and returns what has to be done about
     /// it, in every view that shows them.
@@ -252,9 +283,8 @@ final class EnforcedSpace {
             let start = max(pages.lowerBound, other.firstPage)
             let end = min(pages.upperBound, other.page(at: other.range.upperBound))
             guard start < end, let address = other.address(of: start) else { return nil }
-            return Change(
-                range: address..<(address + (end - start) * Self.pageSize),
-                protection: other.protection(isExecutable: isExecutable))
+            return other.change(
+                address..<(address + (end - start) * Self.pageSize), isExecutable: isExecutable)
         }
     }
 
@@ -264,7 +294,7 @@ final class EnforcedSpace {
         var address = view.range.lowerBound
         // Most pages of a large reservation are in no state of their own.
         guard view.memory.pages.values.contains(where: \.isExecutable) else {
-            return [Change(range: view.range, protection: view.protection(isExecutable: false))]
+            return [view.change(view.range, isExecutable: false)]
         }
         while address < view.range.upperBound {
             let isExecutable = view.memory.isExecutable(view.page(at: address))
@@ -274,9 +304,7 @@ final class EnforcedSpace {
             {
                 end += Self.pageSize
             }
-            changes.append(
-                Change(
-                    range: address..<end, protection: view.protection(isExecutable: isExecutable)))
+            changes.append(view.change(address..<end, isExecutable: isExecutable))
             address = end
         }
         return changes
@@ -294,8 +322,7 @@ final class EnforcedSpace {
                 pages.contains($0.key) && $0.value.isExecutable
             }
             guard isAny || wasUntouched else { continue }
-            changes.append(
-                Change(range: view.range, protection: view.protection(isExecutable: false)))
+            changes.append(view.change(view.range, isExecutable: false))
         }
         for memory in [own] + Array(shared.values) {
             for page in memory.pages.keys { memory.pages[page]?.isExecutable = false }

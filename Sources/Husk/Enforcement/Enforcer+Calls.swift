@@ -18,6 +18,10 @@ extension Enforcer {
     func handleCall(_ tracee: Tracee) {
         guard let registers = tracee.registers else { return }
         let call = Self.decode(registers, isNarrow: isNarrowCall(tracee, registers))
+        if tracee.hasOwedStop, call.call == nil {
+            tracee.hasOwedStop = false  // all has been done about it
+            return
+        }
         if call.result == -Int64(EFAULT) {
             restartIfKept(tracee, registers)
             return
@@ -38,13 +42,23 @@ extension Enforcer {
             let made = Self.pages(result, call.arguments[1])
             let isPrivate = call.arguments[3] & 0x22 == 0x22  // MAP_PRIVATE, MAP_ANONYMOUS
             resynchronise(tracee, made, asked: isPrivate ? call.arguments[2] : nil)
+        case .madvise:
+            // Pages that were given back have lost the guard's mark with their content.
+            for part in tracee.space.parts(in: range) {
+                apply(tracee.space.setState(part.range, isExecutable: false), by: tracee)
+            }
         case .mremap:
             let length = Self.pages(0, call.arguments[2]).upperBound
             tracee.space.move(
                 range, to: result, length: length,
                 keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
-            let moved = tracee.space.parts(in: result..<max(result, result &+ length))
-            apply(moved.flatMap { tracee.space.present($0) }, by: tracee)
+            // Pages that have moved are guarded no more, and what they have left is not yet.
+            let moved = result..<max(result, result &+ length)
+            for view in tracee.space.parts(in: range) + tracee.space.parts(in: moved) {
+                putUnderGuard(tracee, view.range)
+                guard let view = tracee.space.view(at: view.range.lowerBound) else { continue }
+                apply(tracee.space.present(view), by: tracee)
+            }
         default: resynchronise(tracee, nil)
         }
     }
@@ -68,7 +82,12 @@ extension Enforcer {
     ///   range is of no file: then nothing has to be looked at.
     func resynchronise(_ tracee: Tracee, _ range: Range<UInt64>?, asked: UInt64? = nil) {
         let space = tracee.space
-        if let range { space.remove(range) }
+        if let range {
+            if space.parts(in: range).contains(where: \.isGuarded) {
+                space.writeGuard?.allow(range)
+            }
+            space.remove(range)
+        }
         if let range, let asked {
             let protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
             if protection.contains([.write, .execute]) {
@@ -93,7 +112,9 @@ extension Enforcer {
     }
 
     private func enforce(_ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection) {
-        let view = tracee.space.add(range, asked: asked)
+        tracee.space.add(range, asked: asked)
+        putUnderGuard(tracee, range)
+        guard let view = tracee.space.view(at: range.lowerBound) else { return }
         apply(tracee.space.present(view), by: tracee)
     }
 
@@ -151,7 +172,8 @@ extension Enforcer {
         if isNarrow {
             // arch/x86/entry/syscalls/syscall_32.tbl
             let calls: [Int: SystemCall] = [
-                91: .munmap, 125: .mprotect, 163: .mremap, 192: .mmap, 380: .pkeyMprotect,
+                91: .munmap, 125: .mprotect, 163: .mremap, 192: .mmap, 219: .madvise,
+                380: .pkeyMprotect,
             ]
             let arguments = [
                 registers.rbx, registers.rcx, registers.rdx, registers.rsi, registers.rdi,
@@ -164,7 +186,7 @@ extension Enforcer {
         }
         // arch/x86/entry/syscalls/syscall_64.tbl
         let calls: [Int: SystemCall] = [
-            9: .mmap, 10: .mprotect, 11: .munmap, 25: .mremap, 329: .pkeyMprotect,
+            9: .mmap, 10: .mprotect, 11: .munmap, 25: .mremap, 28: .madvise, 329: .pkeyMprotect,
         ]
         let arguments = [
             registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8,

@@ -39,29 +39,41 @@ extension Enforcer {
             guard view.asked.contains(.write) else {
                 return isFetch && view.asked.contains(.execute) && tries <= Self.patience
             }
-            let isOwnPage =
-                page == pointer & ~(Self.pageSize - 1)
-                || page == (pointer + 14) & ~(Self.pageSize - 1)
-            if isOwnPage || tries > Self.patience {
-                stepAlone(tracee, on: page)
-            } else {
-                letWrite(tracee, page, by: pointer)
-            }
-            return true
+            return resolveWrite(tracee, view, address, by: pointer, tries: tries)
         }
         guard isFetch else {
             // What the target may not do is not allowed to it now either.
             guard view.asked.contains(.write) else { return false }
-            let changes = tracee.space.noteWriter(pointer, at: address)
-            apply(changes, by: tracee)
-            // Else another thread's fault has let it be written meanwhile.
-            return !changes.isEmpty || tries <= Self.patience
+            return resolveWrite(tracee, view, address, by: pointer, tries: tries)
         }
         guard view.asked.contains(.execute) else { return false }
         if tries > Self.patience {
             stepAlone(tracee, on: page)
         } else {
             letExecute(tracee, page, registers)
+        }
+        return true
+    }
+
+    /// The thread wants to write where it may. False: that was so already, and it does not help.
+    func resolveWrite(
+        _ tracee: Tracee, _ view: EnforcedSpace.View, _ address: UInt64, by pointer: UInt64,
+        tries: Int
+    ) -> Bool {
+        let page = address & ~(Self.pageSize - 1)
+        guard view.memory.isExecutable(view.page(at: address)) else {
+            let changes = tracee.space.noteWriter(pointer, at: address)
+            apply(changes, by: tracee)
+            // Else another thread's fault has let it be written meanwhile.
+            return !changes.isEmpty || tries <= Self.patience
+        }
+        let isOwnPage =
+            page == pointer & ~(Self.pageSize - 1)
+            || page == (pointer + 14) & ~(Self.pageSize - 1)
+        if isOwnPage || tries > Self.patience {
+            stepAlone(tracee, on: page)
+        } else {
+            letWrite(tracee, page, by: pointer)
         }
         return true
     }
@@ -92,6 +104,7 @@ extension Enforcer {
         let others = stopOthers(than: tracee)
         defer { for other in others where other.isStopped { other.goOn() } }
         var pages = [page]
+        steppedPages = []
         grant(tracee, page)
         let signal = holdingSignals(tracee) { () -> Int32? in
             // It may write to two pages, and lie on two.
@@ -110,6 +123,8 @@ extension Enforcer {
             }
             return SIGTRAP
         }
+        pages += steppedPages ?? []
+        steppedPages = nil
         guard tracee.isStopped, let registers = tracee.registers else { return }
         var info = siginfo_t()
         let isGenuine = signal != nil && signal != SIGTRAP
@@ -129,8 +144,13 @@ extension Enforcer {
 
     private func grant(_ tracee: Tracee, _ page: UInt64) {
         guard let view = tracee.space.view(at: page) else { return }
+        let range = page..<(page + Self.pageSize)
         apply(
-            [.init(range: page..<(page + Self.pageSize), protection: view.asked)], by: tracee)
+            [
+                .init(
+                    range: range, protection: view.asked,
+                    isWriteProtected: view.isGuarded ? false : nil)
+            ], by: tracee)
     }
 
     /// Stops the other threads that run in this memory. Those that wait in the kernel are left

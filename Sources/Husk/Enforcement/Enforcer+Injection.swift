@@ -99,6 +99,10 @@ extension Enforcer {
     /// Changes protections. What cannot be changed is not there any more, and is forgotten.
     func apply(_ changes: [EnforcedSpace.Change], by tracee: Tracee) {
         for change in changes where !change.range.isEmpty {
+            let writeGuard = tracee.space.writeGuard
+            // W is kept before X is given, and given after X is kept.
+            if change.isWriteProtected == true { writeGuard?.protect(change.range) }
+            defer { if change.isWriteProtected == false { writeGuard?.allow(change.range) } }
             let result = call(
                 tracee, Self.mprotect, change.range.lowerBound,
                 change.range.upperBound - change.range.lowerBound,

@@ -9,7 +9,7 @@ internal import Synchronization
 /// every thread let go.
 extension Enforcer {
     /// Wakes the enforcer's thread out of its waiting.
-    private static let wakeSignal = __libc_current_sigrtmin() + 3
+    static let wakeSignal = __libc_current_sigrtmin() + 3
 
     private final class Start: @unchecked Sendable {
         // Guard: the enforcer's thread has it until `isReady` is signalled, then who waits for that.
@@ -29,9 +29,10 @@ extension Enforcer {
     ///
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(
-        on pids: [Int32], _ forgottenSettings: ForgottenSettings
+        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ owedStops: OwedStops
     ) throws(HuskError) {
         self.forgottenSettings = forgottenSettings
+        self.owedStops = owedStops
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer") { start.enforcer.live(start) }
         start.isReady.wait()
@@ -116,16 +117,19 @@ extension Enforcer {
     }
 
     /// Stops a thread and waits for it, for a second at most.
-    private func interrupt(_ tracee: Tracee) -> Bool {
+    func interrupt(_ tracee: Tracee, attempts: Int = 5000) -> Bool {
         if tracee.isStopped { return true }
         guard husk_trace_interrupt(tracee.tid) == 0 else { return false }
-        for _ in 0..<5000 {
+        for attempt in 0..<attempts {
             var event = husk_trace_event()
             let result = husk_trace_wait(tracee.tid, 0, &event)
             if result == 1 {
                 if event.has_ended != 0 { return false }
                 tracee.isStopped = true
-                if event.status >> 16 == 0 {
+                switch event.status >> 16 {
+                case Self.eventFork, Self.eventVfork, Self.eventClone: takeBirth(by: tracee)
+                case Self.eventExec: takeExecution(of: tracee)
+                case 0:
                     var info = siginfo_t()
                     let signal = event.status >> 8 & 0xFF
                     let isOurs =
@@ -133,11 +137,12 @@ extension Enforcer {
                         && (Self.isRaisedByProbe(signal, info)
                             || (signal == SIGSEGV && handleFault(tracee, info)))
                     if !isOurs { tracee.undelivered = signal }
+                default: break
                 }
                 return true
             }
             if result < 0, result != -EINTR { return false }
-            usleep(200)
+            usleep(attempt < 50 ? 10 : 200)
         }
         return false
     }
@@ -147,11 +152,14 @@ extension Enforcer {
     /// Makes everything as the target has asked for it.
     func restore(_ space: EnforcedSpace, by tracee: Tracee) {
         apply(space.views.map { .init(range: $0.range, protection: $0.asked) }, by: tracee)
+        space.writeGuard = nil  // what it keeps is free with that
     }
 
     /// Gives back W and X, then lets every thread go.
     private func release() {
         for event in backlog where event.has_ended == 0 { tracees[event.tid]?.isStopped = true }
+        // A thread that waits in a call to write cannot be stopped before it may.
+        for space in guardedSpaces { allowAll(in: space) }
         var done: Set<ObjectIdentifier> = []
         for tracee in tracees.values.sorted(by: { $0.tid < $1.tid }) {
             let key = ObjectIdentifier(tracee.space)
@@ -164,5 +172,7 @@ extension Enforcer {
             _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         }
         tracees = [:]
+        guardedSpaces = []
+        guardWatch?.stop()
     }
 }

@@ -65,6 +65,14 @@ final class Enforcer: @unchecked Sendable {
     var backlog: [husk_trace_event] = []
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
+    var owedStops: OwedStops?
+
+    var guardedSpaces: [EnforcedSpace] = []
+    var guardWatch: GuardWatch?
+    /// Threads that wait to write.
+    var writeFaults: [WriteFault] = []
+    /// While a thread is stepped alone: the guarded pages that it has written to.
+    var steppedPages: [UInt64]?
     var thread: NamedThread?
 
     /// Pages that change their state together: aligned, in bytes.
@@ -106,6 +114,11 @@ final class Enforcer: @unchecked Sendable {
     /// Until all tracees have ended, or it is asked to end.
     func run() {
         while !isAskedToEnd.load(ordering: .relaxed) {
+            takeWriteFaults()
+            if !writeFaults.isEmpty {
+                handle(writeFaults.removeFirst())
+                continue
+            }
             if !backlog.isEmpty {
                 handle(backlog.removeFirst())
                 continue
@@ -125,6 +138,7 @@ final class Enforcer: @unchecked Sendable {
     /// Waits for one tracee. What is not for it goes to the backlog. Nil: it has ended.
     func wait(for tracee: Tracee) -> Int32? {
         while true {
+            serveWriteFaults(whileWaitingFor: tracee)
             var event = husk_trace_event()
             let result = husk_trace_wait(tracee.tid, 1, &event)
             if result == -EINTR { continue }
@@ -155,6 +169,7 @@ final class Enforcer: @unchecked Sendable {
         case 0: handleSignal(signal, tracee)
         case Self.eventStop:
             tracee.isInterrupted = false
+            takeBack(tracee)
             if [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) {
                 _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
                 tracee.isStopped = false
@@ -182,6 +197,7 @@ final class Enforcer: @unchecked Sendable {
     private func handleSignal(_ signal: Int32, _ tracee: Tracee) {
         var info = siginfo_t()
         guard husk_trace_signal(tracee.tid, &info) == 0 else { return }
+        takeBack(tracee)
         switch signal {
         case SIGSTOP where Self.isRaisedByProbe(signal, info):
             handleCall(tracee)
@@ -202,13 +218,10 @@ final class Enforcer: @unchecked Sendable {
     /// Delivers a signal. The kernel is going to write a frame to the stack: if that lies in
     /// enforced memory, it must be writable.
     private func deliver(_ signal: Int32, _ info: siginfo_t, to tracee: Tracee) {
-        guard let registers = tracee.registers, tracee.space.view(at: registers.rsp) != nil,
-            makeAllWritten(tracee)
-        else {
-            tracee.goOn(delivering: signal)
-            return
+        if let registers = tracee.registers, tracee.space.view(at: registers.rsp) != nil {
+            _ = makeAllWritten(tracee)
         }
-        // The calls in between have consumed it: it is told again.
+        // Calls in between have consumed it: it is told again.
         var info = info
         _ = husk_trace_set_signal(tracee.tid, &info)
         tracee.goOn(delivering: signal)
@@ -218,8 +231,9 @@ final class Enforcer: @unchecked Sendable {
 
     private func takeEnd(of tid: Int32) {
         ReapedChildren.reap(tid)
-        tracees[tid] = nil
         waiting[tid] = nil
+        guard let tracee = tracees.removeValue(forKey: tid) else { return }
+        forgetGuard(of: tracee.space)
     }
 
     /// A thread or child that was born traced, and is seen for the first time.
@@ -232,6 +246,8 @@ final class Enforcer: @unchecked Sendable {
             let tracee = add(event.tid, of: pid, birth.space)
             tracee.isBorrower = !birth.isFollowed && birth.borrows
             tracee.isToBeLetGo = !birth.isFollowed && !birth.borrows
+            tracee.isStopped = true
+            if birth.isFollowed, !birth.borrows { renewGuard(tracee) }
             return tracee
         }
         waiting[event.tid] = event
@@ -253,7 +269,7 @@ final class Enforcer: @unchecked Sendable {
     }
 
     /// fork, vfork or clone, as seen by the parent.
-    private func takeBirth(by parent: Tracee) {
+    func takeBirth(by parent: Tracee) {
         var message: UInt64 = 0
         guard husk_trace_message(parent.tid, &message) == 0 else { return }
         let child = Int32(truncatingIfNeeded: message)
@@ -269,7 +285,7 @@ final class Enforcer: @unchecked Sendable {
     }
 
     /// execve(2): all that was enforced is gone. What the program maps is told by a stop.
-    private func takeExecution(of tracee: Tracee) {
+    func takeExecution(of tracee: Tracee) {
         for (tid, other) in tracees where other.pid == tracee.pid && tid != tracee.tid {
             tracees[tid] = nil
         }

@@ -43,6 +43,8 @@ extension Enforcer {
         guard action.handler != 0, let registers = tracee.registers else { return }
         let words = [action.handler, action.flags, action.restorer, action.mask]
         let place = (UInt64(registers.rsp) &- Self.scratchDistance) & ~15
+        // Husk itself would wait for the guard there.
+        if tracee.space.view(at: place) != nil { _ = makeAllWritten(tracee) }
         var saved = [UInt64](repeating: 0, count: words.count)
         // Safe: four words into our own array.
         guard husk_process_read(tracee.pid, place, &saved, words.count * 8) == words.count * 8

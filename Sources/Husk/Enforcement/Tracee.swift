@@ -19,6 +19,11 @@ final class Tracee {
     /// The last fault: to see that it makes no progress.
     var lastFault: (pointer: UInt64, address: UInt64, count: Int) = (0, 0, 0)
 
+    /// A probe is going to stop it at the end of the call that it is in.
+    var hasOwedStop = false
+    /// Its number in its own PID namespace.
+    lazy var numberInside = ProcFolder(process: tid).innermostNumber ?? tid
+
     /// As it was called when it was asked for first.
     lazy var name = ProcessFacts.name(of: tid)
 

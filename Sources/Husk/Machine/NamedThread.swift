@@ -40,6 +40,11 @@ struct NamedThread: Sendable {
         self.handle = handle
     }
 
+    private init(_ handle: pthread_t) { self.handle = handle }
+
+    /// The thread that asks.
+    static var current: NamedThread { NamedThread(pthread_self()) }
+
     /// Waits for its end. To be called once.
     func join() { pthread_join(handle, nil) }
 

@@ -405,6 +405,11 @@ final class ProbeObject {
         ForgottenSettings(map: descriptor(of: "forgotten_settings"))
     }
 
+    /// Whom the kernel side stops for the enforcer. Valid as long as this is.
+    var owedStops: OwedStops {
+        OwedStops(map: descriptor(of: "owed_stops"), switchMap: descriptor(of: "stops_are_owed"))
+    }
+
     // MARK: Reading
 
     var ringDescriptor: Int32 { descriptor(of: "ring") }

@@ -106,13 +106,21 @@ struct OutsideMemory {
                 pread(pagemap.descriptor.number, &entries, wanted * 8, Int(page * 8))
             }
             guard size > 0 else { return found.isEmpty && size < 0 ? nil : found }
-            for index in 0..<(size / 8) where entries[index] >> 62 != 0 {
+            for index in 0..<(size / 8) where isThere(entries[index]) {
                 found.append((page + UInt64(index)) * pageSize)
             }
             page += UInt64(max(1, size / 8))
         }
         return found
     }
+
+    /// Without swap, what is not present and write-protected (bit 57) is the mark of a guard on a
+    /// page that does not exist (a PTE marker).
+    private func isThere(_ entry: UInt64) -> Bool {
+        entry >> 63 != 0 || (entry >> 62 != 0 && (entry >> 57 & 1 == 0 || Self.mayBeSwapped))
+    }
+
+    private static let mayBeSwapped = HiddenPages.isSwapInUse
 
     /// Whether a page exists; nil if that cannot be told.
     mutating func isPopulated(_ address: UInt64) -> Bool? {

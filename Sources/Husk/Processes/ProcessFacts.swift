@@ -36,6 +36,31 @@ struct ProcFolder {
         return nil
     }
 
+    /// Of a thread: its number in its own PID namespace.
+    var innermostNumber: Int32? {
+        guard let status = readFile("\(path)/status") else { return nil }
+        let line = String(decoding: status, as: UTF8.self).split(separator: "\n")
+            .first { $0.hasPrefix("NSpid:") }
+        return line?.split(separator: "\t").last.flatMap { Int32($0) }
+    }
+
+    /// Where a thread waits in the kernel (proc_pid_syscall(5)).
+    enum Waiting {
+        case inCall
+        /// After an exception: a fault.
+        case outsideCalls
+        /// It runs, or that cannot be told.
+        case not
+    }
+
+    var waiting: Waiting {
+        guard let text = readFile("\(path)/syscall", limit: 256), let first = text.first else {
+            return .not
+        }
+        if first == UInt8(ascii: "-") { return .outsideCalls }
+        return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) ? .inCall : .not
+    }
+
     /// The entries of a folder that are numbers: processes, threads.
     static func numbers(in folder: String) -> [Int32] {
         guard let folder = opendir(folder) else { return [] }

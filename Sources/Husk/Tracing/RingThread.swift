@@ -57,7 +57,8 @@ final class RingThread: @unchecked Sendable {
         isReady.wait()
         do throws(HuskError) {
             try enforcer?.start(
-                on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings)
+                on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings,
+                probes.owedStops)
         } catch {
             stop()
             throw error

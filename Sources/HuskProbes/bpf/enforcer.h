@@ -46,6 +46,50 @@ static __always_inline bool is_enforcer_call(const struct pt_regs *regs)
 				   (__u32)regs->bp == (__u32)config.enforcer_mark);
 }
 
+/* Threads that are in a call which writes where W has been kept until now: it is given for the
+ * call, and taken back at its end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* the thread's number, as Husk counts */
+	__type(value, __u64);
+} owed_stops SEC(".maps");
+
+/* There has been one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} stops_are_owed SEC(".maps");
+
+static __always_inline bool takes_owed_stop(void)
+{
+	__u32 index = 0, tid;
+	__u64 *any = bpf_map_lookup_elem(&stops_are_owed, &index);
+
+	if (!any || !*any)
+		return false;
+	tid = current_tid();
+	return !bpf_map_delete_elem(&owed_stops, &tid);
+}
+
+/* At the end of any call. */
+static __always_inline void stop_after_call(long result)
+{
+	bool has_failed;
+
+	if (!config.enforcer)
+		return;
+	/* The kernel has failed to write to a page, perhaps because W was kept from it. */
+	has_failed = result == -EFAULT && current_is_target();
+	if (has_failed)
+		adopt_changing_before();
+	if (takes_owed_stop() || (has_failed && current_changing()))
+		stop_for_enforcer();
+}
+
 /* ---- faults of threads that do not want to hear of them ---------------------------------- */
 
 /*

@@ -203,6 +203,10 @@ struct vm_area_struct {
 	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
 };
 
+/* include/linux/mm.h */
+#define VM_UFFD_MISSING 0x200UL
+#define VM_UFFD_WP 0x1000UL
+
 struct thread_info {
 	__u32 status;
 };

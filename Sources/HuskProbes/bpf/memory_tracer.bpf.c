@@ -518,12 +518,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 
 	if (is_enforcer_call(regs))
 		return;
-	/* The kernel has failed to write to a page, perhaps because W was kept from it. */
-	if (config.enforcer && result == -EFAULT && current_is_target()) {
-		adopt_changing_before();
-		if (current_changing())
-			stop_for_enforcer();
-	}
+	stop_after_call(result);
 	/* A tracer may take a call's number away (-1), execve's too. */
 	if (number >= 0 && !may_matter(number))
 		return;

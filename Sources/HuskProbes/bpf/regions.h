@@ -41,6 +41,16 @@ static __always_inline bool is_written_elsewhere(struct file *file)
 	return dentry->d_parent == dentry || file->f_mapping->i_mmap_writable.counter > 0;
 }
 
+/* Pages that are missing come from whoever has its userfaultfd. (One that only keeps writes is, if
+ * W^X is enforced, the enforcer's.) */
+static __always_inline bool is_served(struct vm_area_struct *vma)
+{
+	if (!bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) || !vma->vm_userfaultfd_ctx.ctx)
+		return false;
+	return !config.enforcer || !(vma->vm_flags & VM_UFFD_WP) ||
+	       (vma->vm_flags & VM_UFFD_MISSING);
+}
+
 /* Executable, and its bytes can change without a call that says so. `protection`: what the target
  * has asked for (asked_protection). */
 static __always_inline bool is_changing(struct vm_area_struct *vma, __u32 protection)
@@ -51,7 +61,7 @@ static __always_inline bool is_changing(struct vm_area_struct *vma, __u32 protec
 		return false;
 	if (protection & HUSK_PROTECTION_WRITE)
 		return true;
-	if (bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
+	if (is_served(vma))
 		return true;
 	return vma->vm_ops && file && is_written_elsewhere(file);
 }
@@ -339,8 +349,7 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 	}
 	if ((vma->vm_flags >> VM_PKEY_SHIFT) & VM_PKEY_MASK)
 		region->absent = ABSENT_PROTECTED;
-	else if (region->absent != ABSENT_UNTOUCHED &&
-		 bpf_core_field_exists(vma->vm_userfaultfd_ctx.ctx) && vma->vm_userfaultfd_ctx.ctx)
+	else if (region->absent != ABSENT_UNTOUCHED && is_served(vma))
 		region->absent = ABSENT_USERFAULT;
 	region->changing = is_changing(vma, region->protection);
 	if (region->changing)

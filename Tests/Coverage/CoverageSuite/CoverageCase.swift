@@ -58,8 +58,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
     public var isForTrapping: Bool {
         ["e04", "e05", "e08", "e13", "e30", "e32", "e33-fork", "e36", "r"]
-            .contains { name.hasPrefix($0) }
-            && !seesTracers && name != "r07-kernel-writes"
+            .contains { name.hasPrefix($0) } && !seesTracers
     }
 
     /// It is there to find out whether it is traced.

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+internal import CHuskSystem
+internal import CLibbpf
+internal import Glibc
+internal import HuskModel
+
+/// A thread waits to write to a page from which W is kept by a guard.
+struct WriteFault {
+    var space: EnforcedSpace
+    /// As its own PID namespace counts.
+    var tid: Int32
+    var address: UInt64
+
+    var page: Range<UInt64> {
+        let start = address & ~(EnforcedSpace.pageSize - 1)
+        return start..<(start + EnforcedSpace.pageSize)
+    }
+}
+
+/// Threads that a probe is to stop at the end of the call that they are in (bpf/enforcer.h).
+struct OwedStops: Sendable {
+    let map: Int32
+    let switchMap: Int32
+
+    func add(_ tid: Int32) {
+        var key = UInt32(bitPattern: tid)
+        var index: UInt32 = 0
+        var one: UInt64 = 1
+        bpf_map_update_elem(map, &key, &one, 0)
+        bpf_map_update_elem(switchMap, &index, &one, 0)
+    }
+}
+
+/// Guards: making them, and what is done about a thread that waits to write.
+extension Enforcer {
+    // arch/x86/entry/syscalls/syscall_64.tbl
+    private static let userfaultfd = 323
+    private static let closeCall = 3
+    /// How often a thread is looked at that is just about to wait.
+    private static let glances = 50
+
+    // MARK: Making them
+
+    /// Puts a view under guard, if that is possible.
+    func putUnderGuard(_ tracee: Tracee, _ range: Range<UInt64>) {
+        let space = tracee.space
+        guard let view = space.view(at: range.lowerBound), view.asked.contains(.write),
+            let writeGuard = writeGuard(of: tracee)
+        else { return }
+        space.setGuarded(writeGuard.register(view.range), at: range.lowerBound)
+    }
+
+    private func writeGuard(of tracee: Tracee) -> WriteGuard? {
+        let space = tracee.space
+        if space.writeGuard == nil, !space.hasNoGuard {
+            space.writeGuard = makeGuard(tracee)
+            space.hasNoGuard = space.writeGuard == nil
+            if let made = space.writeGuard, let guardWatch {
+                guardWatch.add(made.number)
+                guardedSpaces.append(space)
+            }
+        }
+        return space.writeGuard
+    }
+
+    /// A userfaultfd belongs to the process that makes it: it is made in the target's name, and
+    /// taken over.
+    private func makeGuard(_ tracee: Tracee) -> WriteGuard? {
+        // A filter may end a program for a call that it never makes.
+        guard ProcFolder(process: tracee.tid).statusNumber("Seccomp") == 0 else { return nil }
+        if guardWatch == nil {
+            guardWatch = try? GuardWatch(waking: .current, by: Self.wakeSignal)
+        }
+        guard guardWatch != nil,
+            let made = call(
+                tracee, Self.userfaultfd, UInt64(O_CLOEXEC | O_NONBLOCK)), made >= 0
+        else { return nil }
+        defer { _ = call(tracee, Self.closeCall, UInt64(made)) }
+        let process = husk_pidfd_open(tracee.pid)
+        guard process >= 0 else { return nil }
+        let pidfd = OwnedDescriptor(process)
+        let copy = husk_descriptor_of(pidfd.number, Int32(made))
+        guard copy >= 0 else { return nil }
+        return WriteGuard(OwnedDescriptor(copy))
+    }
+
+    /// A child begins with its parent's protections, and without a guard.
+    func renewGuard(_ tracee: Tracee) {
+        let space = tracee.space
+        for view in space.views where view.isGuarded {
+            space.setGuarded(false, at: view.range.lowerBound)
+            putUnderGuard(tracee, view.range)
+            guard let view = space.view(at: view.range.lowerBound) else { continue }
+            apply(space.present(view), by: tracee)
+        }
+    }
+
+    /// A thread that has used it has ended.
+    func forgetGuard(of space: EnforcedSpace) {
+        guard space.writeGuard != nil, !tracees.values.contains(where: { $0.space === space })
+        else { return }
+        space.writeGuard = nil
+        guardedSpaces.removeAll { $0 === space }
+    }
+
+    func allowAll(in space: EnforcedSpace) {
+        for view in space.views where view.isGuarded { space.writeGuard?.allow(view.range) }
+    }
+
+    // MARK: Who waits to write
+
+    func takeWriteFaults() {
+        guardWatch?.takeNews {
+            for space in guardedSpaces {
+                while let fault = space.writeGuard?.nextFault() {
+                    writeFaults.append(
+                        WriteFault(space: space, tid: fault.tid, address: fault.address))
+                }
+            }
+        }
+    }
+
+    func handle(_ fault: WriteFault) {
+        let space = fault.space
+        guard let view = space.view(at: fault.address), view.isGuarded else {
+            space.writeGuard?.allow(fault.page)  // the target has made something else of it
+            return
+        }
+        guard let tracee = tracee(of: fault) else {
+            lend(fault, nil, mayStopOthers: true)
+            return
+        }
+        switch waiting(tracee) {
+        case .not:
+            space.writeGuard?.wake(fault.page)  // it has been stopped, and will come again
+        case .inCall:
+            lend(fault, tracee, mayStopOthers: true)
+        case .outsideCalls:
+            let wasStopped = tracee.isStopped
+            // The kernel may be writing a signal's frame: then it does not stop.
+            guard interrupt(tracee, attempts: 100), let registers = tracee.registers else {
+                lend(fault, tracee, mayStopOthers: true)
+                return
+            }
+            takeBack(tracee)
+            let pointer = UInt64(registers.rip)
+            let tries = tracee.noteFault(pointer, fault.address)
+            if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
+                space.writeGuard?.allow(fault.page)
+            }
+            if !wasStopped, tracee.isStopped { tracee.goOn() }
+        }
+    }
+
+    /// While one thread is waited for: what would keep it from stopping.
+    func serveWriteFaults(whileWaitingFor tracee: Tracee) {
+        takeWriteFaults()
+        guard !writeFaults.isEmpty else { return }
+        writeFaults.removeAll { fault in
+            guard let writer = self.tracee(of: fault) else { return false }
+            if writer === tracee, steppedPages != nil {
+                steppedPages?.append(fault.page.lowerBound)
+                fault.space.writeGuard?.allow(fault.page)
+                return true
+            }
+            guard writer === tracee, waiting(writer) == .inCall else { return false }
+            lend(fault, writer, mayStopOthers: false)
+            return true
+        }
+    }
+
+    private func tracee(of fault: WriteFault) -> Tracee? {
+        if let tracee = tracees[fault.tid], tracee.space === fault.space,
+            tracee.numberInside == fault.tid
+        {
+            return tracee
+        }
+        return tracees.values.first {
+            $0.space === fault.space && $0.numberInside == fault.tid
+        }
+    }
+
+    /// It tells of itself just before it waits.
+    private func waiting(_ tracee: Tracee) -> ProcFolder.Waiting {
+        if tracee.isStopped { return .not }
+        let folder = ProcFolder(thread: tracee.tid, of: tracee.pid)
+        for _ in 0..<Self.glances {
+            let waiting = folder.waiting
+            if waiting != .not { return waiting }
+            usleep(20)
+        }
+        return .not
+    }
+
+    // MARK: Calls that write
+
+    /// Lets a call write. If another thread can be had to change the protection, X is kept
+    /// meanwhile; else that is made up for when the thread is stopped at the end of the call.
+    private func lend(_ fault: WriteFault, _ tracee: Tracee?, mayStopOthers: Bool) {
+        let space = fault.space
+        guard let view = space.view(at: fault.address),
+            view.memory.isExecutable(view.page(at: fault.address))
+        else {
+            for change in space.noteWriter(nil, at: fault.address) {
+                space.writeGuard?.allow(change.range)
+            }
+            space.writeGuard?.allow(fault.page)
+            return
+        }
+        let run = space.run(at: fault.address, block: Self.block)
+        let range = fault.page.lowerBound..<run.upperBound
+        if mayStopOthers, let other = another(than: tracee, in: space) {
+            let wasStopped = other.isStopped
+            if wasStopped || interrupt(other) {
+                apply(space.setState(range, isExecutable: false), by: other)
+                if !wasStopped, other.isStopped { other.goOn() }
+                return
+            }
+        }
+        space.lent.append(range)
+        if let tracee, !tracee.isStopped {
+            tracee.hasOwedStop = true
+            owedStops?.add(tracee.tid)
+        }
+        space.writeGuard?.allow(range)
+    }
+
+    /// One that is stopped or runs: one that waits in the kernel would have its call end early.
+    private func another(than tracee: Tracee?, in space: EnforcedSpace) -> Tracee? {
+        tracees.values.first {
+            $0 !== tracee && $0.space === space
+                && ($0.isStopped || ProcessFacts.isRunning($0.tid, of: $0.pid))
+        }
+    }
+
+    /// Keeps X from what has been lent, now that a thread is stopped.
+    func takeBack(_ tracee: Tracee) {
+        let space = tracee.space
+        guard !space.lent.isEmpty else { return }
+        let ranges = space.lent
+        space.lent = []
+        for range in ranges {
+            for part in space.parts(in: range) {
+                apply(space.setState(part.range, isExecutable: false), by: tracee)
+            }
+        }
+    }
+}
