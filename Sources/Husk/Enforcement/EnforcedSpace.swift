@@ -234,15 +234,17 @@ final class EnforcedSpace {
         return views[index].executions
     }
 
-    /// The pages around `address` that are in the same state as it is, in its view and within an
-    /// aligned block of `block` bytes: a range of addresses.
+    /// The pages around `address` that are in the same state as it is, in its view: up to `block`
+    /// bytes from its page on, and half of that before. Not an aligned block: code would be taken
+    /// apart where it happens to lie across a border.
     func run(at address: UInt64, block: UInt64) -> Range<UInt64> {
         guard let view = view(at: address) else { return address..<address }
         let state = view.memory.isExecutable(view.page(at: address))
-        let first = max(address & ~(block - 1), view.range.lowerBound)
-        let last = min((address & ~(block - 1)) + block, view.range.upperBound)
         var start = address & ~(Self.pageSize - 1)
         var end = start + Self.pageSize
+        let before = min(block / 2, start - view.range.lowerBound)
+        let first = start - before
+        let last = start + min(block, view.range.upperBound - start)
         while start > first,
             view.memory.isExecutable(view.page(at: start - Self.pageSize)) == state
         {

@@ -28,7 +28,7 @@ extension Enforcer {
         else { return false }
         let pointer = UInt64(registers.rip)
         let page = address & ~(Self.pageSize - 1)
-        let tries = tracee.noteFault(pointer, address)
+        let tries = tracee.noteFault(registers, address)
         // An instruction may begin on the page before.
         let isFetch =
             address == pointer
@@ -48,6 +48,8 @@ extension Enforcer {
         }
         guard view.asked.contains(.execute) else { return false }
         if tries > Self.patience {
+            // It is about to run for the first time.
+            capture(tracee, tracee.space.run(at: page, block: Self.block), registers)
             stepAlone(tracee, on: page)
         } else {
             letExecute(tracee, page, registers)
@@ -134,7 +136,7 @@ extension Enforcer {
             apply(tracee.space.setState(range, isExecutable: true), by: tracee)
             capture(tracee, range, registers)
         }
-        tracee.lastFault.count = 0
+        tracee.forgetFault()
         if isGenuine, let signal {
             // The instruction has a fault of its own: it goes on with that.
             _ = husk_trace_set_signal(tracee.tid, &info)

@@ -144,7 +144,7 @@ extension Enforcer {
             }
             takeBack(tracee)
             let pointer = UInt64(registers.rip)
-            let tries = tracee.noteFault(pointer, fault.address)
+            let tries = tracee.noteFault(registers, fault.address)
             if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
                 space.writeGuard?.allow(fault.page)
             }

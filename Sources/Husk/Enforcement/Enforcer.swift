@@ -75,7 +75,7 @@ final class Enforcer: @unchecked Sendable {
     var steppedPages: [UInt64]?
     var thread: NamedThread?
 
-    /// Pages that change their state together: aligned, in bytes.
+    /// Pages that change their state together, in bytes.
     static let block: UInt64 = 16 * 4096
     /// How many captures may wait for their reader.
     private static let queueLimit = 4096

@@ -17,7 +17,7 @@ final class Tracee {
     /// It has been asked to stop (PTRACE_INTERRUPT), and has not told yet.
     var isInterrupted = false
     /// The last fault: to see that it makes no progress.
-    var lastFault: (pointer: UInt64, address: UInt64, count: Int) = (0, 0, 0)
+    private var lastFault: (address: UInt64, registers: Registers, count: Int)?
 
     /// A probe is going to stop it at the end of the call that it is in.
     var hasOwedStop = false
@@ -40,12 +40,19 @@ final class Tracee {
     /// A signal that has been held back, to be delivered when it goes on; 0: none.
     var undelivered: Int32 = 0
 
-    /// Counts faults at the same instruction and address, one after the other.
-    func noteFault(_ pointer: UInt64, _ address: UInt64) -> Int {
-        let isSame = lastFault.pointer == pointer && lastFault.address == address
-        lastFault = (pointer, address, isSame ? lastFault.count + 1 : 1)
-        return lastFault.count
+    /// Counts faults at one address, one after the other, between which no register has changed:
+    /// code that runs in rounds faults at one place as well.
+    func noteFault(_ registers: user_regs_struct, _ address: UInt64) -> Int {
+        let registers = Registers(registers)
+        var count = 1
+        if let lastFault, lastFault.address == address, lastFault.registers == registers {
+            count = lastFault.count + 1
+        }
+        lastFault = (address, registers, count)
+        return count
     }
+
+    func forgetFault() { lastFault = nil }
 
     /// Nil: it has been killed meanwhile.
     var registers: user_regs_struct? {
