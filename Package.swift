@@ -14,7 +14,7 @@ let strict: [SwiftSetting] =
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
     "attempts", "big", "classic", "files", "growsdown", "pages", "partial", "reserve", "sparse",
-    "threads", "toggle", "userfault", "wait",
+    "rewrite", "threads", "toggle", "userfault", "wait",
 ]
 
 let package = Package(
