@@ -53,6 +53,9 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r14-two-views-rounds": Reason.noCall,
         "r15-mremap-munmap": Reason.noCall,
         "r16-signal-blocked": Reason.noCall,
+        "r17-calls-and-threads": Reason.noCall,
+        "r18-seccomp": Reason.noCall,
+        "r19-elf32-rounds": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
