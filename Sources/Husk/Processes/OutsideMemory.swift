@@ -59,24 +59,41 @@ struct OutsideMemory {
         return Self.readPage(of: memory, at: offset)
     }
 
+    enum FilePage {
+        case page([UInt8])
+        /// The file ends before it: there is no such page.
+        case behindEnd
+        case unknown
+    }
+
     /// A page from the file behind a mapping, through /proc/PID/map_files: also of files that
     /// have no name any more, or one in another mount namespace.
     ///
-    /// - Parameter range: the mapping as the kernel has it; of another one there is no such file.
-    mutating func readMappedFile(_ range: Range<Address>, at offset: UInt64) -> [UInt8]? {
-        if mapped?.range != range {
-            let name = "\(range.lowerBound.hexadecimal)-\(range.upperBound.hexadecimal)"
-            mapped = FileHandle("/proc/\(pid)/map_files/\(name)").map { (range, $0) }
-        }
+    /// - Parameter range: the mapping, or a part of one.
+    mutating func readMappedFile(_ range: Range<Address>, at offset: UInt64) -> FilePage {
+        if mapped?.range != range { mapped = openMappedFile(range).map { (range, $0) } }
         guard let file = mapped?.file, let offset = Int(exactly: offset),
             BackingFileReader.isReadable(file.descriptor)
-        else { return nil }
+        else { return .unknown }
         var page = [UInt8](repeating: 0, count: Self.pageSize)
         // Safe: pread writes at most one page to our own array.
         let count = retryingInterrupted {
             pread(file.descriptor.number, &page, Self.pageSize, offset)
         }
-        return count > 0 ? page : nil
+        return count > 0 ? .page(page) : count == 0 ? .behindEnd : .unknown
+    }
+
+    /// The folder has a file for each mapping as the kernel has it, no other ones.
+    private func openMappedFile(_ range: Range<Address>) -> FileHandle? {
+        func open(_ range: Range<Address>) -> FileHandle? {
+            let name = "\(range.lowerBound.hexadecimal)-\(range.upperBound.hexadecimal)"
+            return FileHandle("/proc/\(pid)/map_files/\(name)")
+        }
+        if let file = open(range) { return file }
+        let whole = MemoryMaps.regions(of: pid)?.first {
+            $0.start <= range.lowerBound && range.upperBound <= $0.end
+        }
+        return whole.flatMap { open($0.start..<$0.end) }
     }
 
     private static func readPage(of file: FileHandle, at offset: Int) -> Result<[UInt8], Errno> {

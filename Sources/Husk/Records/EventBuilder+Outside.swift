@@ -37,7 +37,7 @@ extension EventBuilder {
             return .unreadable(.protected, errno: 0)
         }
         if open[id]?.memory.isPopulated(address) == false { return nil }
-        return whileSame(transition) { builder in
+        return whileSame(transition, else: Self.ended) { builder in
             switch builder.open[id]?.memory.readProtectedPage(at: address) {
             case .success(let content): .content(PageContent(content), reader: .procMem)
             case .failure(let failure): .unreadable(.protected, errno: failure.rawValue)
@@ -57,64 +57,69 @@ extension EventBuilder {
         default: break
         }
         // What was not resident then was as in the file. What is there now may have been written
-        // since, so the process is asked only if the file cannot be had.
-        return readFromMappedFile(address, transition) ?? readFromOutside(address, transition)
-    }
-
-    /// From the file behind a mapping that the process still has. With swap, a page that is not
-    /// resident may have been written before: nil then.
-    private mutating func readFromMappedFile(
-        _ address: UInt64, _ transition: Transition
-    ) -> Page.Body? {
-        guard !mayBeSwapped, let start = transition.backing.fileOffset else { return nil }
-        let offset = start &+ (address &- transition.start.rawValue)
-        let body = whileSame(transition) { builder in
-            let page = builder.open[transition.id]?.memory.readMappedFile(
-                transition.start..<transition.end, at: offset)
-            return page.map { .content(PageContent($0), reader: .backingFile) }
-                ?? .unreadable(.notResident, errno: 0)
+        // since, so the process is asked only if the file cannot be had. (With swap, a page that
+        // is not resident may have been written before.)
+        if !mayBeSwapped, let start = transition.backing.fileOffset {
+            let offset = start &+ (address &- transition.start.rawValue)
+            switch readFromMappedFile(transition, at: offset) {
+            case .page(let page): return .content(PageContent(page), reader: .backingFile)
+            case .behindEnd: return nil
+            case .unknown: break
+            }
         }
-        guard case .content = body else { return nil }
-        return body
+        return readFromOutside(address, transition)
     }
 
     // MARK: One page
 
-    /// Runs `read` and takes its bytes only if the process has had the same memory all the time
-    /// since the transition: its number may be another's, or it has executed another program.
-    private mutating func whileSame(
-        _ transition: Transition, _ read: (inout EventBuilder) -> Page.Body
-    ) -> Page.Body {
+    /// Runs `read` and takes what it has found only if the process has had the same memory all the
+    /// time since the transition: its number may be another's, or it has executed another program.
+    private mutating func whileSame<Found>(
+        _ transition: Transition, else ended: Found, _ read: (inout EventBuilder) -> Found
+    ) -> Found {
         let pid = transition.task.pid
         guard let since = memorySince(pid), since <= transition.time.monotonic else {
-            return .unreadable(.processEnded, errno: 0)
+            return ended
         }
-        let body = read(&self)
-        return memorySince(pid) == since ? body : .unreadable(.processEnded, errno: 0)
+        let found = read(&self)
+        return memorySince(pid) == since ? found : ended
+    }
+
+    private static let ended = Page.Body.unreadable(.processEnded, errno: 0)
+
+    /// From the file behind a mapping that the process still has.
+    private mutating func readFromMappedFile(
+        _ transition: Transition, at offset: UInt64
+    ) -> OutsideMemory.FilePage {
+        whileSame(transition, else: .unknown) { builder in
+            builder.open[transition.id]?.memory.readMappedFile(
+                transition.start..<transition.end, at: offset) ?? .unknown
+        }
     }
 
     /// A page that is there is read from the process; one that is not, from its file. Asking the
-    /// process for it might wait for as long as the target likes.
+    /// process for it might wait for as long as the target likes. Nil: the page does not exist.
     private mutating func readFromOutside(
         _ address: UInt64, _ transition: Transition
-    ) -> Page.Body {
+    ) -> Page.Body? {
         let id = transition.id
-        let body = whileSame(transition) { builder in
+        let body = whileSame(transition, else: Self.ended) { builder -> Page.Body? in
             let isThere = builder.open[id]?.memory.isPopulated(address)
             if isThere == true || transition.backing == .special {
                 return builder.readResident(address, id)
             }
-            let range = transition.start..<transition.end
-            if let start = transition.backing.fileOffset,
-                let page = builder.open[id]?.memory.readMappedFile(
-                    range, at: start &+ (address &- transition.start.rawValue))
-            {
-                return .content(PageContent(page), reader: .backingFile)
+            if let start = transition.backing.fileOffset {
+                let offset = start &+ (address &- transition.start.rawValue)
+                switch builder.readFromMappedFile(transition, at: offset) {
+                case .page(let page): return .content(PageContent(page), reader: .backingFile)
+                case .behindEnd: return nil
+                case .unknown: break
+                }
             }
             return .unreadable(isThere == nil ? .fault : .notResident, errno: 0)
         }
-        if case .content = body { return body }
-        return readFromFile(address, transition) ?? body
+        if case .unreadable? = body { return readFromFile(address, transition) ?? body }
+        return body
     }
 
     private mutating func readResident(_ address: UInt64, _ id: Transition.ID) -> Page.Body {
@@ -390,7 +395,10 @@ extension EventBuilder {
         let transition = capture.transition
         let isLook = transition.kind == .look
         for address in capture.rest.prefix(pages) {
-            let body = readFromOutside(address, transition)
+            guard let body = readFromOutside(address, transition) else {
+                capture.untouched += 1
+                continue
+            }
             if isLook, case .content(let content, _) = body,
                 generations.latestDigest(at: Address(address), of: transition.task.pid)
                     == content.digest

@@ -77,6 +77,7 @@ struct super_block {
 struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
+	long long i_size;
 	struct super_block *i_sb;
 };
 
@@ -90,6 +91,7 @@ struct xa_node {
 };
 
 struct address_space {
+	struct inode *host;
 	struct xarray i_pages;
 	struct {
 		int counter;

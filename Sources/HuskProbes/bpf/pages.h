@@ -7,7 +7,7 @@
 #define HUSK_PAGES_H
 
 #define SPIN_SILENCE_NS 50000000ULL
-#define SPIN_LIMIT_NS 1000000000ULL
+#define SPIN_LIMIT_NS 4000000000ULL
 
 enum step {
 	STEP_ON = 0,
@@ -197,6 +197,17 @@ static __noinline enum missing missing_page(struct thread *thread)
 	}
 }
 
+/* Does the page at thread->next lie behind its file's end? There is none then: asking for it is a
+ * SIGBUS (mmap(2)). */
+static __always_inline bool is_behind_end(const struct thread *thread)
+{
+	const struct region *region = &thread->region;
+	struct address_space *mapping = (void *)region->mapping;
+
+	return mapping && region->file_offset + (thread->next - region->start) >=
+				  (__u64)BPF_CORE_READ(mapping, host, i_size);
+}
+
 /* Where a page's bytes are. */
 enum source {
 	SOURCE_SCRATCH_FAULTED = 0, /* it had to be faulted in */
@@ -303,11 +314,12 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 		if (!ring_has_room_for_pages())
 			return as_step(page_finds_no_room(thread));
 		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
-		if (error)
+		if (error && !is_behind_end(thread))
 			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error));
 		/* A page of zeros was made by the asking, and costs the target no memory (it is
 		 * the zero page). */
-		if (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread)) {
+		if (error ||
+		    (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread))) {
 			thread->untouched++;
 			thread->next += HUSK_PAGE_SIZE;
 			return STEP_ON;
