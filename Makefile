@@ -5,6 +5,7 @@
 #   make test    build, pass all tests
 #   make check   formatting, warnings as errors, import directions, licence headers
 #   make coverage  every way in, on this kernel: the verdicts, into docs/coverage.md
+#   make jit     how much of the code of JITs is in the capture, into docs/coverage.md
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew
 #   make man     the manual pages, from the same text as --help, in .build/man
@@ -17,7 +18,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage kernels bench man fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench man fmt deps test-deps clean
 
 all: build
 
@@ -57,6 +58,9 @@ check: deps
 # Debian's own two, and those that it offers besides; what it no longer has is skipped, aloud.
 KERNELS ?= 6.1 6.12 6.18 7.0 7.3
 COVERAGE = $(BIN)/coverage
+# What has been run so far.
+REPORT = $(BIN)/husk-coverage report $(COVERAGE)/*.json \
+	$$(find $(COVERAGE) -name '*.jsonl' -printf '--jit %p ' | sort) >docs/coverage.md
 
 coverage: test-deps
 	$(SWIFT) build -c $(CONFIG) --product husk-coverage
@@ -64,12 +68,23 @@ coverage: test-deps
 	mkdir -p $(COVERAGE)
 	$(BIN)/husk-coverage run --copy syscall-exit --small --json $(COVERAGE)/0-host-exit.json $(BIN)/cases
 	$(BIN)/husk-coverage run --json $(COVERAGE)/0-host.json $(BIN)/cases
-	$(BIN)/husk-coverage report $(COVERAGE)/*.json >docs/coverage.md
+	$(BIN)/husk-coverage run --rwx trap --small --json $(COVERAGE)/0-host-trap.json $(BIN)/cases
+	$(REPORT)
+
+# How much of what JITs make is in the capture: a release build, some minutes.
+jit: test-deps
+	@Tools/install-packages sbcl php-cli
+	$(SWIFT) build -c release --product husk
+	$(SWIFT) build -c $(CONFIG) --product husk-coverage
+	mkdir -p $(COVERAGE)
+	Tools/jit-truth/run --json --husk .build/release/husk -- --rwx observe >$(COVERAGE)/observe.jsonl
+	Tools/jit-truth/run --json --husk .build/release/husk -- --rwx trap >$(COVERAGE)/trap.jsonl
+	$(REPORT)
 
 kernels: test-deps
 	$(SWIFT) build -c $(CONFIG) --product husk-coverage
 	Tools/kernels $(BIN) $(KERNELS)
-	$(BIN)/husk-coverage report $(COVERAGE)/*.json >docs/coverage.md
+	$(REPORT)
 
 bench: test-deps
 	$(SWIFT) build -c release

@@ -196,9 +196,11 @@ final class ProbeObject {
     }
 
     private static func loadFailure(_ errno: Int32, _ log: String) -> HuskError {
+        let missing = CapabilitySet.current().missingForTracing
         switch errno {
-        case EPERM, EACCES:
-            let missing = CapabilitySet.current().missingForTracing
+        // With all rights, EACCES is the verifier's word for a program that it does not like.
+        case EPERM,
+            EACCES where !missing.isEmpty || log.isEmpty:
             if missing.isEmpty {
                 return HuskError(
                     .notPermitted, "the kernel does not let Husk load BPF programs",

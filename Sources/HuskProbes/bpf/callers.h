@@ -98,10 +98,13 @@ static __always_inline long keep_pointer(struct thread *thread, const struct cha
 	return as_step(keep_spot(pointer & PAGE_MASK));
 }
 
-/* 1 if any bit is set, without a branch. */
+/* 1 if any bit is set, without a branch. (The compiler would make one of it.) */
 static __always_inline __u32 is_any(__u64 mask)
 {
-	return (mask | -mask) >> 63;
+	__u64 negative = -mask;
+
+	asm volatile("" : "+r"(negative));
+	return (mask | negative) >> 63;
 }
 
 /* The number of the lowest bit that is set. (There is no instruction for it.) */
@@ -126,6 +129,8 @@ static long keep_marked(__u32 index, struct marking *marking)
 		return ++thread->scan_part >= PAGE_PARTS;
 	thread->mask[part] = mask & (mask - 1);
 	word = part * PART_WORDS + lowest_bit(mask);
+	/* The compiler knows that it is small and leaves the mask out; older verifiers do not. */
+	asm volatile("" : "+r"(word));
 	return keep_pointer(thread, marking->known,
 			    ((const __u64 *)thread->scratch)[word & (PAGE_WORDS - 1)]);
 }

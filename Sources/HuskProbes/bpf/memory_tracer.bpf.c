@@ -190,14 +190,14 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 	}
 	thread = thread_state();
 	if (!thread) {
-		send_loss(call_argument(regs, abi, 0), call_argument(regs, abi, 1),
+		send_loss_apart(call_argument(regs, abi, 0), call_argument(regs, abi, 1),
 			  HUSK_CAUSE_NO_STATE);
 		return;
 	}
 	if (thread->phase == PHASE_EXECUTED)
-		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_RESULT);
+		send_loss_apart(0, WHOLE_END, HUSK_CAUSE_NO_RESULT);
 	else if (thread->phase == PHASE_IN_CALL && (thread->asks || thread->prior_executable))
-		send_loss(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
+		send_loss_apart(thread->address, thread->length, HUSK_CAUSE_NO_RESULT);
 	thread->phase = PHASE_IDLE;
 	end_copying();
 	if (config.enforcer)
@@ -616,7 +616,7 @@ static __always_inline void program_executed(const char *file_name)
 		return;
 	thread = thread_state();
 	if (!thread) {
-		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
+		send_loss_apart(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
 		return;
 	}
 	target->since_ns = bpf_ktime_get_ns();
@@ -653,7 +653,7 @@ static __always_inline void look_at_the_end(struct task_struct *task)
 		return;
 	thread = thread_state();
 	if (!thread) {
-		send_loss(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
+		send_loss_apart(0, WHOLE_END, HUSK_CAUSE_NO_STATE);
 		return;
 	}
 	thread->call = HUSK_CALL_EXIT;

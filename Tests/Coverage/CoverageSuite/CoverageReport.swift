@@ -3,9 +3,14 @@
 /// The table of verdicts: docs/coverage.md.
 public struct CoverageReport {
     private let columns: [(kernel: String, method: String, results: [CaseResult])]
+    private let shares: [CodeShares]
 
-    public init(_ columns: [(kernel: String, method: String, results: [CaseResult])]) {
+    public init(
+        _ columns: [(kernel: String, method: String, results: [CaseResult])],
+        shares: [CodeShares] = []
+    ) {
         self.columns = columns
+        self.shares = shares
     }
 
     public var markdown: String {
@@ -27,8 +32,42 @@ public struct CoverageReport {
             text += "| \(name) | " + columns.map { cell(name, $0.results) }.joined(separator: " | ")
             text += " |\n"
         }
-        text += "\n" + summary + "\n## Why some are reported\n\n" + reasons(names)
+        text += "\n" + summary + jitCode + "\n## Why some are reported\n\n" + reasons(names)
         return text
+    }
+
+    private var jitCode: String {
+        guard !shares.isEmpty else { return "" }
+        let runtimes = Set(shares.flatMap { $0.runtimes.map(\.name) }).sorted()
+        var text = """
+
+            ## How much of a JIT's code is held
+
+            Each JIT tells its own code, and the capture is compared with it, byte by byte \
+            (`Tools/jit-truth`, which says what counts). Share of the bytes, and of the code that \
+            was there at the end (the goal in observe mode: 99 %).
+
+
+            """
+        text += "| runtime | " + shares.map { "\($0.mode) | \($0.mode), at the end" }
+            .joined(separator: " | ")
+        text += " |\n|---|" + String(repeating: "---:|---:|", count: shares.count) + "\n"
+        for name in runtimes {
+            let found = shares.map { $0.runtimes.first { $0.name == name } }
+            let version = found.lazy.compactMap { $0?.version }.first ?? ""
+            text += "| \(name) \(version) | "
+            text += found.map { "\(percent($0?.share)) | \(percent($0?.shareAtEnd))" }
+                .joined(separator: " | ")
+            text += " |\n"
+        }
+        return text
+    }
+
+    private func percent(_ share: Double?) -> String {
+        guard let share else { return "-" }
+        // Not all of it must not look like all of it.
+        let hundredths = (share * 100).rounded(.down)
+        return hundredths == 10000 ? "100 %" : "\(Double(hundredths) / 100) %"
     }
 
     private func cell(_ name: String, _ results: [CaseResult]) -> String {

@@ -95,11 +95,21 @@ struct WriteReport: ParsableCommand {
 
     @Argument var files: [String]
 
+    @Option(
+        help: """
+            A file of `Tools/jit-truth/run --json`, named for the mode of --rwx: observe.jsonl. \
+            Can be repeated.
+            """)
+    var jit: [String] = []
+
     func run() throws {
         let columns = try files.map { file in
             try JSONDecoder().decode(
                 Verdicts.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
         }
-        print(CoverageReport(columns.map { ($0.kernel, $0.method, $0.results) }).markdown)
+        let shares = try jit.map { try CodeShares(URL(fileURLWithPath: $0)) }
+        print(
+            CoverageReport(columns.map { ($0.kernel, $0.method, $0.results) }, shares: shares)
+                .markdown)
     }
 }
