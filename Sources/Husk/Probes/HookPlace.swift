@@ -14,8 +14,8 @@ enum HookPlace {
     case callFunctions, callFunctionReturns
     /// One kernel function (fentry): the last look before Linux 6.16.
     case exitFunction
-    /// The entry of every call, beside the function probes.
-    case anyCall
+    /// The entry or the end of every call, beside the function probes.
+    case anyCall, anyCallEnd
     /// A clock on each CPU.
     case cpuClock
     /// A page fault in user mode.
@@ -25,6 +25,7 @@ enum HookPlace {
         let section = String(cString: bpf_program__section_name(program))
         switch (section, String(cString: bpf_program__name(program))) {
         case (_, "on_any_call"): self = .anyCall
+        case (_, "on_any_call_end"): self = .anyCallEnd
         case ("perf_event", _): self = .cpuClock
         case ("tp_btf/page_fault_user", _): self = .userFault
         case ("tp_btf/sys_enter", _), ("tp_btf/sys_exit", _): self = .callTracepoint
@@ -51,7 +52,7 @@ enum HookPlace {
         case .processTracepoint, .callTracepoint: variant.kind == .tracepoints
         case .processFunction, .callFunctions, .callFunctionReturns: variant.kind == .functions
         case .exitFunction: variant.lastLook == .functionHook && variant.kind == .tracepoints
-        case .anyCall: variant.kind == .functions
+        case .anyCall, .anyCallEnd: variant.kind == .functions
         case .cpuClock, .userFault: true
         }
     }
@@ -73,7 +74,8 @@ enum HookPlace {
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: false)
         case .callFunctionReturns:
             Self.attach(program, to: SyscallFunctions.names(in: kernel), atReturn: true)
-        case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .cpuClock, .userFault:
+        case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .anyCallEnd, .cpuClock,
+            .userFault:
             bpf_program__attach(program)
         }
     }

@@ -187,6 +187,7 @@ final class ProbeObject {
             let isWanted =
                 switch place {
                 case .anyCall: options.looksAtCallers
+                case .anyCallEnd: options.enforcerMark != nil
                 case .cpuClock: options.looksAtCallers && options.sampleRate > 0
                 case .userFault: options.enforcerMark != nil && kernel.hasFaultTracepoint
                 default: true
@@ -362,6 +363,8 @@ final class ProbeObject {
             }
             links.append(link)
         }
+        // A thread that makes such memory cannot be held here until its calls are watched.
+        if variant.flavor.method != .taskWork { watchChangingMemory() }
     }
 
     /// A target has memory that can change without a call: from now on every call is watched,
@@ -433,8 +436,11 @@ final class ProbeObject {
     var missedRuns: UInt64 {
         var sum: UInt64 = 0
         Self.forEachProgram(of: object) { program in
-            // A fault that is not seen costs a signal's setting, not bytes.
-            if case .userFault = HookPlace(of: program) { return }
+            switch HookPlace(of: program) {
+            // No promise is broken: a fault costs a signal's setting, a sample comes again.
+            case .userFault, .cpuClock: return
+            default: break
+            }
             var info = bpf_prog_info()
             var size = UInt32(MemoryLayout<bpf_prog_info>.size)
             let number = bpf_program__fd(program)

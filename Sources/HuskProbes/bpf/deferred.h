@@ -49,7 +49,8 @@ static __always_inline void judge_stall(struct thread *thread)
 	__u64 now = bpf_ktime_get_ns();
 
 	note_progress(thread, now);
-	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
+	/* (Who attaches probes reads nothing meanwhile.) */
+	if (!thread->awaits_watch && now - thread->stall_progress_ns >= config.stall_silence_ns)
 		silent_consumer = thread->stall_consumer;
 	if (thread->stall_consumer == silent_consumer || current_is_dying() ||
 	    now - thread->stall_start_ns >= config.stall_limit_ns)
@@ -72,6 +73,7 @@ static __always_inline bool has_awaited(struct thread *thread)
 			return false;
 	}
 	thread->stall_start_ns = 0;
+	thread->awaits_watch = 0;
 	thread->phase = PHASE_IDLE;
 	return true;
 }

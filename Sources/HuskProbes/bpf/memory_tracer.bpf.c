@@ -227,14 +227,6 @@ int BPF_PROG(on_syscall_enter, struct pt_regs *regs, long number)
 	return 0;
 }
 
-/* Beside the function probes, which do not see every call. User space attaches it when a target
- * has memory that can change without a call: not before, as it makes all calls slower. */
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_any_call, struct pt_regs *regs, long number)
-{
-	watch_caller(regs, number);
-	return 0;
-}
 
 /* A CPU clock has run out: `words` are the registers of what it has interrupted (struct pt_regs,
  * arch/x86/include/uapi/asm/ptrace.h). */
@@ -269,6 +261,27 @@ int on_function_enter(struct pt_regs *context)
 	struct pt_regs *regs = user_registers();
 
 	syscall_enter(regs, regs->orig_ax);
+	return 0;
+}
+
+/*
+ * Beside the function probes, which do not see every call. User space attaches it when a target
+ * has memory that can change without a call; not before, if the first thread that makes some can
+ * be held meanwhile, as it makes all calls slower. (The functions behind all calls, a thousand,
+ * would be hooked too slowly for that.)
+ */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_any_call, struct pt_regs *regs, long number)
+{
+	watch_caller(regs, number);
+	return 0;
+}
+
+/* For an enforcer: all calls may write. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_any_call_end, struct pt_regs *regs, long result)
+{
+	stop_after_call(result);
 	return 0;
 }
 

@@ -482,11 +482,11 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 	if (thread->mode != MODE_LOOK)
 		end_call(thread);
 	/* It is the first of its kind: user space begins to watch every call now. */
-	if (thread->awaits_watch && thread->deferred) {
+	thread->awaits_watch = thread->awaits_watch && thread->deferred;
+	if (thread->awaits_watch) {
 		thread->phase = PHASE_AWAITING;
 		thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
 	}
-	thread->awaits_watch = 0;
 	return STEP_STOP;
 }
 

@@ -49,7 +49,9 @@ public struct CoverageReport {
 
 
             """
-        text += "| runtime | " + shares.map { "\($0.mode) | \($0.mode), at the end" }
+        text +=
+            "| runtime | "
+            + shares.map { "\($0.mode) | \($0.mode), at the end" }
             .joined(separator: " | ")
         text += " |\n|---|" + String(repeating: "---:|---:|", count: shares.count) + "\n"
         for name in runtimes {
