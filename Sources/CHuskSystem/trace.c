@@ -7,6 +7,9 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#ifndef PTRACE_GET_RSEQ_CONFIGURATION
+#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
+#endif
 #ifndef PTRACE_GETSIGMASK
 #define PTRACE_GETSIGMASK 0x420a
 #define PTRACE_SETSIGMASK 0x420b
@@ -20,7 +23,7 @@ static int checked(long result)
 int husk_trace_seize(pid_t tid)
 {
 	long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-		       PTRACE_O_TRACEEXEC;
+		       PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 	return checked(ptrace(PTRACE_SEIZE, tid, NULL, options));
 }
@@ -83,6 +86,18 @@ int husk_trace_set_mask(pid_t tid, uint64_t mask)
 int husk_trace_poke(pid_t tid, uint64_t address, uint64_t word)
 {
 	return checked(ptrace(PTRACE_POKEDATA, tid, (void *)(uintptr_t)address, word));
+}
+
+uint64_t husk_trace_sequence_area(pid_t tid)
+{
+	struct {
+		uint64_t pointer;
+		uint32_t size, signature, flags, padding;
+	} configuration = {0};
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(configuration), &configuration) < 0)
+		return 0;
+	return configuration.pointer;
 }
 
 int husk_trace_message(pid_t tid, uint64_t *message)

@@ -40,6 +40,9 @@ int husk_trace_set_mask(pid_t tid, uint64_t mask);
 /* PTRACE_POKEDATA: eight bytes, whatever the protection. */
 int husk_trace_poke(pid_t tid, uint64_t address, uint64_t word);
 
+/* PTRACE_GET_RSEQ_CONFIGURATION: where the thread's struct rseq is; 0: nowhere. */
+uint64_t husk_trace_sequence_area(pid_t tid);
+
 /* PTRACE_GETEVENTMSG. */
 int husk_trace_message(pid_t tid, uint64_t *message);
 

@@ -22,6 +22,13 @@ final class EnforcedSpace {
         var pages: [UInt64: PageState] = [:]
 
         func isExecutable(_ page: UInt64) -> Bool { pages[page]?.isExecutable ?? false }
+
+        /// The pages of a range of which something is known, ascending: in proportion to the
+        /// smaller of the two, as ranges may be of any size.
+        func known(in range: Range<UInt64>) -> [UInt64] {
+            range.count < pages.count
+                ? range.filter { pages[$0] != nil } : pages.keys.filter(range.contains).sorted()
+        }
     }
 
     /// A mapping, as the target asked for it.
@@ -122,9 +129,8 @@ final class EnforcedSpace {
             guard view.range.overlaps(range) else { return [view] }
             let common = view.range.clamped(to: range)
             if view.memory === own {
-                for page in view.page(at: common.lowerBound)..<view.page(at: common.upperBound) {
-                    own.pages[page] = nil
-                }
+                let gone = view.page(at: common.lowerBound)..<view.page(at: common.upperBound)
+                for page in own.known(in: gone) { own.pages[page] = nil }
             }
             return [
                 view.range.lowerBound..<common.lowerBound,
@@ -280,7 +286,10 @@ final class EnforcedSpace {
     func setState(_ range: Range<UInt64>, isExecutable: Bool) -> [Change] {
         guard let view = view(at: range.lowerBound) else { return [] }
         let pages = view.page(at: range.lowerBound)..<view.page(at: range.upperBound)
-        for page in pages { view.memory.pages[page, default: .init()].isExecutable = isExecutable }
+        // Pages of which nothing is known are written.
+        for page in isExecutable ? Array(pages) : view.memory.known(in: pages) {
+            view.memory.pages[page, default: .init()].isExecutable = isExecutable
+        }
         return views.filter { $0.memory === view.memory }.compactMap { other in
             let start = max(pages.lowerBound, other.firstPage)
             let end = min(pages.upperBound, other.page(at: other.range.upperBound))
@@ -293,41 +302,50 @@ final class EnforcedSpace {
     /// What each view's pages have at present.
     func present(_ view: View) -> [Change] {
         var changes: [Change] = []
-        var address = view.range.lowerBound
-        // Most pages of a large reservation are in no state of their own.
-        guard view.memory.pages.values.contains(where: \.isExecutable) else {
-            return [view.change(view.range, isExecutable: false)]
-        }
-        while address < view.range.upperBound {
-            let isExecutable = view.memory.isExecutable(view.page(at: address))
-            var end = address + Self.pageSize
-            while end < view.range.upperBound,
-                view.memory.isExecutable(view.page(at: end)) == isExecutable
-            {
-                end += Self.pageSize
+        var written = view.range.lowerBound
+        let pages = view.page(at: view.range.lowerBound)..<view.page(at: view.range.upperBound)
+        var executable: Range<UInt64>?
+        func close() {
+            guard let run = executable else { return }
+            if written < run.lowerBound {
+                changes.append(view.change(written..<run.lowerBound, isExecutable: false))
             }
-            changes.append(view.change(address..<end, isExecutable: isExecutable))
-            address = end
+            changes.append(view.change(run, isExecutable: true))
+            written = run.upperBound
+            executable = nil
+        }
+        for page in view.memory.known(in: pages) where view.memory.isExecutable(page) {
+            guard let address = view.address(of: page) else { continue }
+            if executable?.upperBound != address { close() }
+            let start = executable?.lowerBound ?? address
+            executable = start..<(address + Self.pageSize)
+        }
+        close()
+        if written < view.range.upperBound {
+            changes.append(view.change(written..<view.range.upperBound, isExecutable: false))
         }
         return changes
     }
 
     /// Lets all pages be written. Returns what has to be done; empty: they were already.
-    func makeAllWritten() -> [Change] {
+    ///
+    /// - Parameter unguardedOnly: leaves views alone that have a guard.
+    func makeAllWritten(unguardedOnly: Bool = false) -> [Change] {
         var changes: [Change] = []
-        for index in views.indices {
+        var emptied: [(memory: Memory, pages: [UInt64])] = []
+        for index in views.indices where !(unguardedOnly && views[index].isGuarded) {
             let wasUntouched = views[index].isUntouched
             views[index].isUntouched = false
             let view = views[index]
             let pages = view.page(at: view.range.lowerBound)..<view.page(at: view.range.upperBound)
-            let isAny = view.memory.pages.contains {
-                pages.contains($0.key) && $0.value.isExecutable
-            }
-            guard isAny || wasUntouched else { continue }
+            let executable = view.memory.known(in: pages).filter(view.memory.isExecutable)
+            guard !executable.isEmpty || wasUntouched else { continue }
             changes.append(view.change(view.range, isExecutable: false))
+            emptied.append((view.memory, executable))
         }
-        for memory in [own] + Array(shared.values) {
-            for page in memory.pages.keys { memory.pages[page]?.isExecutable = false }
+        // Only now: several views may show one page.
+        for (memory, pages) in emptied {
+            for page in pages { memory.pages[page]?.isExecutable = false }
         }
         return changes
     }

@@ -23,7 +23,8 @@ extension Enforcer {
             return
         }
         if call.result == -Int64(EFAULT) {
-            restartIfKept(tracee, registers)
+            // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces.
+            restartIfKept(tracee, registers, unguardedOnly: call.call != .mremap)
             return
         }
         guard let kind = call.call else {
@@ -65,8 +66,10 @@ extension Enforcer {
 
     /// The kernel could not write to memory of the target's. If W is kept from some, it is given
     /// back, and the call made again.
-    private func restartIfKept(_ tracee: Tracee, _ registers: user_regs_struct) {
-        guard makeAllWritten(tracee) else { return }
+    private func restartIfKept(
+        _ tracee: Tracee, _ registers: user_regs_struct, unguardedOnly: Bool
+    ) {
+        guard makeAllWritten(tracee, unguardedOnly: unguardedOnly) else { return }
         var registers = registers
         registers.rax = registers.orig_rax
         registers.orig_rax = .max

@@ -26,6 +26,7 @@ extension Enforcer {
         guard husk_signal_code(&info) == Self.accessError,
             let view = tracee.space.view(at: address), let registers = tracee.registers
         else { return false }
+        if isReleasing { return true }
         let pointer = UInt64(registers.rip)
         let page = address & ~(Self.pageSize - 1)
         let tries = tracee.noteFault(registers, address)
@@ -156,25 +157,24 @@ extension Enforcer {
     }
 
     /// Stops the other threads that run in this memory. Those that wait in the kernel are left
-    /// alone: some calls would end early.
+    /// alone: some calls would end early. One that cannot be stopped now does so before it is back
+    /// in user mode, and goes on when that is told.
     private func stopOthers(than tracee: Tracee) -> [Tracee] {
-        var stopped: [Tracee] = []
-        for other in tracees.values
-        where other !== tracee && other.space === tracee.space && !other.isStopped {
-            guard ProcessFacts.isRunning(other.tid, of: other.pid),
-                husk_trace_interrupt(other.tid) == 0
-            else { continue }
-            guard let status = wait(for: other) else { continue }
-            if status >> 16 == Self.eventStop, status >> 8 & 0xFF == SIGTRAP {
-                stopped.append(other)
-            } else {
-                // It has stopped by itself: that is dealt with in its turn.
-                backlog.append(
-                    husk_trace_event(tid: other.tid, status: status, has_ended: 0))
-            }
+        tracees.values.filter { other in
+            other !== tracee && other.space === tracee.space && !other.isStopped
+                && ProcessFacts.isRunning(other.tid, of: other.pid)
+                && interrupt(other, attempts: 80) == .stands
         }
-        return stopped
     }
+
+    /// The kernel could not write on the thread's behalf outside of a call (rseq(2) on a stack that
+    /// is code): SI_KERNEL, without an address.
+    func handleKernelFault(_ tracee: Tracee, _ info: siginfo_t) -> Bool {
+        var info = info
+        return husk_signal_code(&info) == Self.raisedByKernel && makeAllWritten(tracee)
+    }
+
+    private static let raisedByKernel: Int32 = 0x80  // SI_KERNEL, asm-generic/siginfo.h
 
     // MARK: Reading
 

@@ -84,14 +84,18 @@ extension Enforcer {
         return WriteGuard(OwnedDescriptor(copy))
     }
 
-    /// A child begins with its parent's protections, and without a guard.
-    func renewGuard(_ tracee: Tracee) {
+    /// A child begins with its parent's protections of some moment, and without a guard: all that it
+    /// has is made such that it may be written, so nothing runs unseen.
+    func renew(_ tracee: Tracee) {
         let space = tracee.space
-        for view in space.views where view.isGuarded {
-            space.setGuarded(false, at: view.range.lowerBound)
-            putUnderGuard(tracee, view.range)
+        _ = space.makeAllWritten()
+        for view in space.views {
+            if view.isGuarded {
+                space.setGuarded(false, at: view.range.lowerBound)
+                putUnderGuard(tracee, view.range)
+            }
             guard let view = space.view(at: view.range.lowerBound) else { continue }
-            apply(space.present(view), by: tracee)
+            apply([view.change(view.range, isExecutable: false)], by: tracee)
         }
     }
 
@@ -131,41 +135,54 @@ extension Enforcer {
             return
         }
         switch waiting(tracee) {
-        case .not:
-            space.writeGuard?.wake(fault.page)  // it has been stopped, and will come again
+        case .not where tracee.lastWoken != fault.page.lowerBound:
+            // It has been stopped, and will come again.
+            tracee.lastWoken = fault.page.lowerBound
+            space.writeGuard?.wake(fault.page)
+            return
         case .inCall:
             lend(fault, tracee, mayStopOthers: true)
-        case .outsideCalls:
-            let wasStopped = tracee.isStopped
-            // The kernel may be writing a signal's frame: then it does not stop.
-            guard interrupt(tracee, attempts: 100), let registers = tracee.registers else {
-                lend(fault, tracee, mayStopOthers: true)
-                return
+        // A call with a signal pending does not wait, but tries again and again.
+        case .not, .outsideCalls:
+            switch interrupt(tracee, attempts: 12) {
+            case .stands: letWrite(fault, view, tracee)
+            case .other: space.writeGuard?.wake(fault.page)
+            // The kernel writes, perhaps a signal's frame.
+            case .later: lend(fault, tracee, mayStopOthers: true)
             }
-            takeBack(tracee)
-            let pointer = UInt64(registers.rip)
-            let tries = tracee.noteFault(registers, fault.address)
-            if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
-                space.writeGuard?.allow(fault.page)
-            }
-            if !wasStopped, tracee.isStopped { tracee.goOn() }
         }
+        tracee.lastWoken = nil
+    }
+
+    private func letWrite(_ fault: WriteFault, _ view: EnforcedSpace.View, _ tracee: Tracee) {
+        takeBack(tracee)
+        if let registers = tracee.registers {
+            let tries = tracee.noteFault(registers, fault.address)
+            let pointer = UInt64(registers.rip)
+            if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
+                fault.space.writeGuard?.allow(fault.page)
+            }
+        }
+        if tracee.isStopped { tracee.goOn() }
     }
 
     /// While one thread is waited for: what would keep it from stopping.
     func serveWriteFaults(whileWaitingFor tracee: Tracee) {
         takeWriteFaults()
         guard !writeFaults.isEmpty else { return }
-        writeFaults.removeAll { fault in
-            guard let writer = self.tracee(of: fault) else { return false }
-            if writer === tracee, steppedPages != nil {
+        // In two steps: what is done about one may bring others.
+        let faults = writeFaults
+        writeFaults = []
+        for fault in faults {
+            let writer = self.tracee(of: fault)
+            if let writer, writer === tracee, steppedPages != nil {
                 steppedPages?.append(fault.page.lowerBound)
                 fault.space.writeGuard?.allow(fault.page)
-                return true
+            } else if let writer, writer === tracee || waiting(writer) == .inCall {
+                lend(fault, writer, mayStopOthers: false)
+            } else {
+                writeFaults.append(fault)
             }
-            guard writer === tracee, waiting(writer) == .inCall else { return false }
-            lend(fault, writer, mayStopOthers: false)
-            return true
         }
     }
 
@@ -210,12 +227,9 @@ extension Enforcer {
         let run = space.run(at: fault.address, block: Self.block)
         let range = fault.page.lowerBound..<run.upperBound
         if mayStopOthers, let other = another(than: tracee, in: space) {
-            let wasStopped = other.isStopped
-            if wasStopped || interrupt(other) {
-                apply(space.setState(range, isExecutable: false), by: other)
-                if !wasStopped, other.isStopped { other.goOn() }
-                return
-            }
+            apply(space.setState(range, isExecutable: false), by: other)
+            if other.isStopped { other.goOn() }
+            return
         }
         space.lent.append(range)
         if let tracee, !tracee.isStopped {
@@ -225,12 +239,27 @@ extension Enforcer {
         space.writeGuard?.allow(range)
     }
 
-    /// One that is stopped or runs: one that waits in the kernel would have its call end early.
+    /// One that runs, and stands then: one that waits in the kernel would have its call end early.
     private func another(than tracee: Tracee?, in space: EnforcedSpace) -> Tracee? {
         tracees.values.first {
-            $0 !== tracee && $0.space === space
-                && ($0.isStopped || ProcessFacts.isRunning($0.tid, of: $0.pid))
+            $0 !== tracee && $0.space === space && !$0.isStopped
+                && ProcessFacts.isRunning($0.tid, of: $0.pid)
+                && interrupt($0, attempts: 20) == .stands
         }
+    }
+
+    /// The kernel writes zero to where a thread's number stands when it ends (clear_child_tid in
+    /// set_tid_address(2)), and does not wait for a guard then: the place is the C library's, beside
+    /// the thread pointer.
+    func lendAtEnd(_ tracee: Tracee) {
+        let space = tracee.space
+        guard let writeGuard = space.writeGuard, let registers = tracee.registers,
+            space.view(at: registers.fs_base)?.isGuarded == true
+        else { return }
+        let start = registers.fs_base & ~(EnforcedSpace.pageSize - 1)
+        let range = start..<(start + 2 * EnforcedSpace.pageSize)
+        space.lent.append(range)
+        writeGuard.allow(range)
     }
 
     /// Keeps X from what has been lent, now that a thread is stopped.

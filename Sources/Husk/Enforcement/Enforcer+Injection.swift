@@ -17,16 +17,19 @@ extension Enforcer {
         let isKnown = husk_trace_mask(tracee.tid, &mask) == 0
         if isKnown { _ = husk_trace_set_mask(tracee.tid, mask | Self.heldSignals) }
         let result = body()
-        if isKnown, tracee.isStopped { _ = husk_trace_set_mask(tracee.tid, mask) }
+        if isKnown, tracee.isStopped, tracees[tracee.tid] === tracee {
+            _ = husk_trace_set_mask(tracee.tid, mask)
+        }
         return result
     }
 
     /// Makes a call; the thread must be stopped, and is afterwards as it was. Returns what the
     /// call returned; nil: it could not be made.
     func call(_ tracee: Tracee, _ number: Int, _ arguments: UInt64...) -> Int? {
-        guard let saved = tracee.registers, let instruction = callInstruction(tracee) else {
+        guard var saved = tracee.registers, let instruction = callInstruction(tracee) else {
             return nil
         }
+        if let abort = abortOfSection(tracee, saved.rip) { saved.rip = abort }
         var registers = saved
         let places: [WritableKeyPath<user_regs_struct, CUnsignedLongLong>] = [
             \.rdi, \.rsi, \.rdx, \.r10, \.r8,
@@ -41,12 +44,29 @@ extension Enforcer {
         return holdingSignals(tracee) {
             guard tracee.set(registers) else { return nil }
             let isDone = step(tracee) == SIGTRAP
-            guard tracee.isStopped else { return nil }
+            guard tracee.isStopped, tracees[tracee.tid] === tracee else { return nil }
             let result = tracee.registers
             tracee.set(saved)
             guard isDone, let result, result.rip == instruction + 2 else { return nil }
             return Int(bitPattern: UInt(result.rax))
         }
+    }
+
+    /// A restartable sequence (rseq(2)) has to be given up when its thread does something else in
+    /// between; the kernel does not see that, as the thread comes back to the same place. Returns
+    /// where it goes on then; nil: it is in none.
+    private func abortOfSection(_ tracee: Tracee, _ pointer: UInt64) -> UInt64? {
+        let area = husk_trace_sequence_area(tracee.tid)
+        guard area != 0 else { return nil }
+        var section: UInt64 = 0
+        // struct rseq_cs: version and flags, start_ip, post_commit_offset, abort_ip.
+        var words = [UInt64](repeating: 0, count: 4)
+        // Safe: eight and 32 bytes into our own variables.
+        guard husk_process_read(tracee.pid, area &+ 8, &section, 8) == 8, section != 0,
+            husk_process_read(tracee.pid, section, &words, 32) == 32,
+            pointer &- words[1] < words[2]
+        else { return nil }
+        return words[3]
     }
 
     /// One instruction. Returns the signal that the thread has stopped with; nil: it has ended.
@@ -59,7 +79,6 @@ extension Enforcer {
             let signal = status >> 8 & 0xFF
             if status >> 16 != 0 {
                 // It was asked to stop before; it stands, and is stepped again.
-                tracee.isInterrupted = false
                 continue
             }
             guard signal == SIGSTOP else { return signal }
@@ -96,26 +115,65 @@ extension Enforcer {
         return nil
     }
 
-    /// Changes protections. What cannot be changed is not there any more, and is forgotten.
+    /// Changes protections. What is not there any more is forgotten.
     func apply(_ changes: [EnforcedSpace.Change], by tracee: Tracee) {
         for change in changes where !change.range.isEmpty {
             let writeGuard = tracee.space.writeGuard
             // W is kept before X is given, and given after X is kept.
             if change.isWriteProtected == true { writeGuard?.protect(change.range) }
             defer { if change.isWriteProtected == false { writeGuard?.allow(change.range) } }
-            let result = call(
-                tracee, Self.mprotect, change.range.lowerBound,
-                change.range.upperBound - change.range.lowerBound,
-                UInt64(change.protection.rawValue))
-            if let result, result < 0 { tracee.space.remove(change.range) }
+            guard let result = protect(change.range, change.protection, by: tracee), result < 0
+            else { continue }
+            if result == -Int(ENOMEM), let view = tracee.space.view(at: change.range.lowerBound),
+                isMapped(view.range, of: tracee.pid)
+            {
+                joinPieces(of: view, for: change, by: tracee)
+            } else {
+                tracee.space.remove(change.range)
+            }
+        }
+    }
+
+    private func protect(
+        _ range: Range<UInt64>, _ protection: Protection, by tracee: Tracee
+    ) -> Int? {
+        call(
+            tracee, Self.mprotect, range.lowerBound, range.upperBound - range.lowerBound,
+            UInt64(protection.rawValue))
+    }
+
+    private func isMapped(_ range: Range<UInt64>, of pid: Int32) -> Bool {
+        var next = range.lowerBound
+        for region in MemoryMaps.regions(of: pid) ?? [] where region.range.contains(next) {
+            next = region.end.rawValue
+        }
+        return next >= range.upperBound
+    }
+
+    /// A process may have so many regions only (vm.max_map_count), and each piece is one: all of the
+    /// view is made one again, such that it may be written, and the change is tried once more.
+    private func joinPieces(
+        of view: EnforcedSpace.View, for change: EnforcedSpace.Change, by tracee: Tracee
+    ) {
+        _ = tracee.space.setState(view.range, isExecutable: false)
+        let whole = view.change(view.range, isExecutable: false)
+        _ = protect(whole.range, whole.protection, by: tracee)
+        tracee.space.writeGuard?.allow(view.range)
+        guard change.range != view.range, change.protection != whole.protection else { return }
+        guard let result = protect(change.range, change.protection, by: tracee), result < 0 else {
+            _ = tracee.space.setState(change.range, isExecutable: true)
+            if change.isWriteProtected == true {
+                tracee.space.writeGuard?.protect(change.range)
+            }
+            return
         }
     }
 
     static let mprotect = 10  // arch/x86/entry/syscalls/syscall_64.tbl
 
     /// Lets all of the target's memory be written. False: nothing was to be done.
-    func makeAllWritten(_ tracee: Tracee) -> Bool {
-        let changes = tracee.space.makeAllWritten()
+    func makeAllWritten(_ tracee: Tracee, unguardedOnly: Bool = false) -> Bool {
+        let changes = tracee.space.makeAllWritten(unguardedOnly: unguardedOnly)
         apply(changes, by: tracee)
         return !changes.isEmpty
     }

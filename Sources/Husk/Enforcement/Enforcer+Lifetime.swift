@@ -84,22 +84,35 @@ extension Enforcer {
                 if result == 0 {
                     add(tid, of: pid, space)
                     isComplete = false
-                } else if result == -EPERM {
+                } else if result == -EPERM, !ProcessFacts.isZombie(tid, of: pid),
+                    ProcessFacts.tracer(of: tid) != nil || tid == pid
+                {
+                    // (One that is just ending cannot be traced either.)
                     throw Self.refusal(pid)
                 }
             }
         }
-        guard let first = tracees[pid] ?? tracees.values.first(where: { $0.pid == pid }) else {
+        guard tracees.values.contains(where: { $0.pid == pid }) else {
             throw HuskError(.noSuchProcess, "process \(pid) has ended")
         }
         // What it has already.
         let regions = MemoryMaps.regions(of: pid) ?? []
         guard
-            regions.contains(where: { $0.protection.contains([.write, .execute]) || $0.mayChange }),
-            interrupt(first)
+            regions.contains(where: { $0.protection.contains([.write, .execute]) || $0.mayChange })
         else { return }
-        resynchronise(first, nil)
-        first.goOn()
+        for _ in 0..<Self.stoppingRounds {
+            for tracee in tracees.values
+            where tracee.pid == pid && interrupt(tracee, attempts: 500) == .stands {
+                resynchronise(tracee, nil)
+                tracee.goOn()
+                return
+            }
+            handleBacklog()
+        }
+    }
+
+    private func handleBacklog() {
+        while !backlog.isEmpty { handle(backlog.removeFirst()) }
     }
 
     private static func refusal(_ pid: Int32) -> HuskError {
@@ -116,37 +129,6 @@ extension Enforcer {
             hint: "only one can trace it; --rwx observe works beside another tracer")
     }
 
-    /// Stops a thread and waits for it, for a second at most.
-    func interrupt(_ tracee: Tracee, attempts: Int = 5000) -> Bool {
-        if tracee.isStopped { return true }
-        guard husk_trace_interrupt(tracee.tid) == 0 else { return false }
-        for attempt in 0..<attempts {
-            var event = husk_trace_event()
-            let result = husk_trace_wait(tracee.tid, 0, &event)
-            if result == 1 {
-                if event.has_ended != 0 { return false }
-                tracee.isStopped = true
-                switch event.status >> 16 {
-                case Self.eventFork, Self.eventVfork, Self.eventClone: takeBirth(by: tracee)
-                case Self.eventExec: takeExecution(of: tracee)
-                case 0:
-                    var info = siginfo_t()
-                    let signal = event.status >> 8 & 0xFF
-                    let isOurs =
-                        husk_trace_signal(tracee.tid, &info) == 0
-                        && (Self.isRaisedByProbe(signal, info)
-                            || (signal == SIGSEGV && handleFault(tracee, info)))
-                    if !isOurs { tracee.undelivered = signal }
-                default: break
-                }
-                return true
-            }
-            if result < 0, result != -EINTR { return false }
-            usleep(attempt < 50 ? 10 : 200)
-        }
-        return false
-    }
-
     // MARK: The end
 
     /// Makes everything as the target has asked for it.
@@ -155,20 +137,31 @@ extension Enforcer {
         space.writeGuard = nil  // what it keeps is free with that
     }
 
-    /// Gives back W and X, then lets every thread go.
+    /// How often all threads are asked to stop before some are given up: those that wait in the
+    /// kernel for a thread that is to be let go.
+    private static let stoppingRounds = 20
+
+    /// Gives back W and X, then lets every thread go. First all of them stand, so that no one's
+    /// fault takes again what has been given back.
     private func release() {
-        for event in backlog where event.has_ended == 0 { tracees[event.tid]?.isStopped = true }
-        // A thread that waits in a call to write cannot be stopped before it may.
-        for space in guardedSpaces { allowAll(in: space) }
+        adoptOrphans(after: 0)
+        isReleasing = true
+        var standing: [Tracee] = []
+        for round in 0..<Self.stoppingRounds {
+            // A thread that waits to write in a call cannot be stopped before it may.
+            for space in guardedSpaces { allowAll(in: space) }
+            handleBacklog()
+            let rest = tracees.values.filter { !$0.isStopped }
+            if rest.isEmpty { break }
+            standing += rest.filter { interrupt($0, attempts: round == 0 ? 100 : 200) == .stands }
+        }
         var done: Set<ObjectIdentifier> = []
-        for tracee in tracees.values.sorted(by: { $0.tid < $1.tid }) {
-            let key = ObjectIdentifier(tracee.space)
-            guard !tracee.space.isEmpty, !done.contains(key), interrupt(tracee) else { continue }
-            done.insert(key)
-            // Others may run meanwhile: what is given back to them is all that they can want.
+        for tracee in standing where tracees[tracee.tid] === tracee {
+            guard done.insert(ObjectIdentifier(tracee.space)).inserted else { continue }
             restore(tracee.space, by: tracee)
         }
-        for tracee in tracees.values where interrupt(tracee) {
+        // Those that are not stopped now go on when their tracer, this thread, has ended.
+        for tracee in tracees.values where tracee.isStopped {
             _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         }
         tracees = [:]

@@ -47,6 +47,13 @@ final class Enforcer: @unchecked Sendable {
         var borrows: Bool
     }
 
+    /// A child that has stopped for the first time before its parent has told of it.
+    struct EarlyChild {
+        var event: husk_trace_event
+        /// CLOCK_MONOTONIC, ns.
+        var since = WallClock.monotonicNow()
+    }
+
     /// The sixth argument of calls in a target's name: the probes pass over them.
     let mark: UInt64
     let followsChildren: Bool
@@ -60,12 +67,17 @@ final class Enforcer: @unchecked Sendable {
     /// Children that have been announced by their parents, and not been seen yet.
     var announced: [Int32: Birth] = [:]
     /// First stops of children that have not been announced yet.
-    var waiting: [Int32: husk_trace_event] = [:]
+    var waiting: [Int32: EarlyChild] = [:]
+    /// Of processes that have ended lately: their children may come to light after them.
+    var endedSpaces: [(pid: Int32, space: EnforcedSpace)] = []
     /// Events that came while another one was waited for.
     var backlog: [husk_trace_event] = []
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
     var owedStops: OwedStops?
+
+    /// Everything is being given back: faults are tried again, until their threads stand.
+    var isReleasing = false
 
     var guardedSpaces: [EnforcedSpace] = []
     var guardWatch: GuardWatch?
@@ -115,6 +127,7 @@ final class Enforcer: @unchecked Sendable {
     func run() {
         while !isAskedToEnd.load(ordering: .relaxed) {
             takeWriteFaults()
+            adoptOrphans()
             if !writeFaults.isEmpty {
                 handle(writeFaults.removeFirst())
                 continue
@@ -124,8 +137,9 @@ final class Enforcer: @unchecked Sendable {
                 continue
             }
             var event = husk_trace_event()
-            switch husk_trace_wait(-1, 1, &event) {
+            switch husk_trace_wait(-1, waiting.isEmpty ? 1 : 0, &event) {
             case 1: handle(event)
+            case 0: usleep(500)
             case -ECHILD:
                 // No one is left; a stop comes from outside.
                 tracees = [:]
@@ -135,22 +149,93 @@ final class Enforcer: @unchecked Sendable {
         }
     }
 
-    /// Waits for one tracee. What is not for it goes to the backlog. Nil: it has ended.
+    /// Waits for one tracee that steps. What others have to tell goes to the backlog; who waits to
+    /// write meanwhile may, and those that have ended are taken note of: the tracee may be waiting
+    /// for them. Nil: it has ended, or has become another program.
     func wait(for tracee: Tracee) -> Int32? {
         while true {
             serveWriteFaults(whileWaitingFor: tracee)
+            // Another wait, within this one, may have met it.
+            if let index = backlog.firstIndex(where: { $0.tid == tracee.tid }),
+                tracees[tracee.tid] === tracee
+            {
+                return backlog.remove(at: index).status
+            }
             var event = husk_trace_event()
-            let result = husk_trace_wait(tracee.tid, 1, &event)
+            let result = husk_trace_wait(-1, 1, &event)
             if result == -EINTR { continue }
             guard result >= 0 else { return nil }
             if result == 0 { continue }
+            if event.tid == tracee.tid, event.has_ended == 0,
+                event.status >> 16 != Self.eventExec
+            {
+                tracee.isStopped = true
+                return event.status
+            }
             if event.has_ended != 0 {
-                backlog.append(event)
+                takeEnd(of: event.tid)
+            } else if event.status >> 16 == Self.eventExit {
+                handle(event)  // others may wait for its end
+            } else {
+                putOff(event)
+            }
+            // A process's first thread is not told of while others live.
+            if event.tid == tracee.tid || tracees[tracee.tid] !== tracee
+                || ProcessFacts.isZombie(tracee.tid, of: tracee.pid)
+            {
                 return nil
             }
-            tracee.isStopped = true
-            return event.status
         }
+    }
+
+    /// To be handled in its turn.
+    private func putOff(_ event: husk_trace_event) {
+        backlog.append(event)
+        if event.status >> 16 == Self.eventExec, let old = tracees[event.tid] {
+            // Another thread of its process has taken its place: what it was doing is over.
+            add(event.tid, of: old.pid, old.space)
+        }
+        tracees[event.tid]?.isStopped = true
+    }
+
+    /// What has become of an interruption.
+    enum Interruption {
+        /// It stands, between two instructions.
+        case stands
+        /// It has stopped by itself: that is dealt with in its turn.
+        case other
+        /// It is in the kernel, and stops before it goes on in user mode.
+        case later
+    }
+
+    /// Stops a thread, and waits for that for a bounded time.
+    ///
+    /// - Parameter attempts: the first 50 of them take some 60 µs each, the others 250.
+    func interrupt(_ tracee: Tracee, attempts: Int) -> Interruption {
+        if tracee.isStopped { return .other }
+        guard husk_trace_interrupt(tracee.tid) == 0 else { return .later }
+        for attempt in 0..<attempts {
+            var event = husk_trace_event()
+            let result = husk_trace_wait(tracee.tid, 0, &event)
+            if result == 1 {
+                if event.has_ended != 0 {
+                    takeEnd(of: event.tid)
+                    return .later
+                }
+                // (One that is stopped like its whole process stays so when it is let go.)
+                guard event.status >> 16 == Self.eventStop,
+                    isReleasing || event.status >> 8 & 0xFF == SIGTRAP
+                else {
+                    putOff(event)
+                    return .other
+                }
+                tracee.isStopped = true
+                return .stands
+            }
+            if result < 0, result != -EINTR { return .later }
+            usleep(attempt < 50 ? 10 : 200)
+        }
+        return .later
     }
 
     func handle(_ event: husk_trace_event) {
@@ -168,7 +253,6 @@ final class Enforcer: @unchecked Sendable {
         switch event.status >> 16 {
         case 0: handleSignal(signal, tracee)
         case Self.eventStop:
-            tracee.isInterrupted = false
             takeBack(tracee)
             if [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) {
                 _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
@@ -178,6 +262,9 @@ final class Enforcer: @unchecked Sendable {
             }
         case Self.eventFork, Self.eventVfork, Self.eventClone:
             takeBirth(by: tracee)
+            tracee.goOn()
+        case Self.eventExit:
+            lendAtEnd(tracee)
             tracee.goOn()
         case Self.eventExec:
             takeExecution(of: tracee)
@@ -192,6 +279,7 @@ final class Enforcer: @unchecked Sendable {
     static let eventVfork: Int32 = 2
     static let eventClone: Int32 = 3
     static let eventExec: Int32 = 4
+    static let eventExit: Int32 = 6
     static let eventStop: Int32 = 128
 
     private func handleSignal(_ signal: Int32, _ tracee: Tracee) {
@@ -202,7 +290,7 @@ final class Enforcer: @unchecked Sendable {
         case SIGSTOP where Self.isRaisedByProbe(signal, info):
             handleCall(tracee)
             tracee.goOn()
-        case SIGSEGV where handleFault(tracee, info):
+        case SIGSEGV where handleFault(tracee, info) || handleKernelFault(tracee, info):
             tracee.goOn()
         default:
             deliver(signal, info, to: tracee)
@@ -229,12 +317,17 @@ final class Enforcer: @unchecked Sendable {
 
     // MARK: Threads and processes
 
-    private func takeEnd(of tid: Int32) {
+    func takeEnd(of tid: Int32) {
         ReapedChildren.reap(tid)
         waiting[tid] = nil
         guard let tracee = tracees.removeValue(forKey: tid) else { return }
+        guard !tracees.values.contains(where: { $0.pid == tracee.pid }) else { return }
+        endedSpaces.append((tracee.pid, tracee.space))
+        if endedSpaces.count > Self.endedSpacesLimit { endedSpaces.removeFirst() }
         forgetGuard(of: tracee.space)
     }
+
+    private static let endedSpacesLimit = 64
 
     /// A thread or child that was born traced, and is seen for the first time.
     private func adopt(_ event: husk_trace_event) -> Tracee? {
@@ -242,16 +335,48 @@ final class Enforcer: @unchecked Sendable {
         if let sibling = tracees.values.first(where: { $0.pid == pid }) {
             return add(event.tid, of: pid, sibling.space)
         }
-        if let birth = announced.removeValue(forKey: pid) {
-            let tracee = add(event.tid, of: pid, birth.space)
-            tracee.isBorrower = !birth.isFollowed && birth.borrows
-            tracee.isToBeLetGo = !birth.isFollowed && !birth.borrows
-            tracee.isStopped = true
-            if birth.isFollowed, !birth.borrows { renewGuard(tracee) }
-            return tracee
-        }
-        waiting[event.tid] = event
+        if let birth = announced.removeValue(forKey: pid) { return adopt(event.tid, pid, birth) }
+        waiting[event.tid] = EarlyChild(event: event)
         return nil
+    }
+
+    private func adopt(_ tid: Int32, _ pid: Int32, _ birth: Birth) -> Tracee {
+        let tracee = add(tid, of: pid, birth.space)
+        tracee.isBorrower = !birth.isFollowed && birth.borrows
+        tracee.isToBeLetGo = !birth.isFollowed && !birth.borrows
+        tracee.isStopped = true
+        if birth.isFollowed, !birth.borrows { renew(tracee) }
+        return tracee
+    }
+
+    /// Children whose parents have ended before they could tell of them: no one else keeps a
+    /// child waiting for so long.
+    func adoptOrphans(after age: UInt64 = 100_000_000) {
+        let now = WallClock.monotonicNow()
+        for (tid, early) in waiting where now &- early.since >= age {
+            waiting[tid] = nil
+            guard let pid = ProcessFacts(of: tid)?.processID else { continue }
+            let birth = Birth(
+                space: inherited(by: pid).copy(), isFollowed: followsChildren, borrows: false)
+            _ = adopt(tid, pid, birth)
+            handle(early.event)
+        }
+    }
+
+    /// The number of its parent says nothing: it may be another process by now. The memory does:
+    /// it is that of a process which has ended lately, or of the one that it belongs to now.
+    private func inherited(by pid: Int32) -> EnforcedSpace {
+        let mapped = MemoryMaps.regions(of: pid) ?? []
+        let parent = ProcFolder(process: pid).stat(.parent).flatMap { Int32($0) }
+        let candidates =
+            endedSpaces.reversed().map(\.space)
+            + tracees.values.filter { $0.pid == parent }.map(\.space)
+        return candidates.first { space in
+            !space.isEmpty
+                && space.views.allSatisfy { view in
+                    mapped.contains { $0.range.overlaps(view.range) }
+                }
+        } ?? EnforcedSpace()
     }
 
     /// A child that is no target: it gets back what is kept from it.
@@ -281,7 +406,7 @@ final class Enforcer: @unchecked Sendable {
                 space: sharesMemory ? parent.space : parent.space.copy(),
                 isFollowed: followsChildren && !parent.isBorrower, borrows: sharesMemory)
         }
-        if let event = waiting.removeValue(forKey: child) { handle(event) }
+        if let early = waiting.removeValue(forKey: child) { handle(early.event) }
     }
 
     /// execve(2): all that was enforced is gone. What the program maps is told by a stop.

@@ -14,11 +14,11 @@ final class Tracee {
     var isBorrower = false
     /// It is no target, and has memory of its own.
     var isToBeLetGo = false
-    /// It has been asked to stop (PTRACE_INTERRUPT), and has not told yet.
-    var isInterrupted = false
     /// The last fault: to see that it makes no progress.
     private var lastFault: (address: UInt64, registers: Registers, count: Int)?
 
+    /// The page at which it was seen to wait, and not to wait.
+    var lastWoken: UInt64?
     /// A probe is going to stop it at the end of the call that it is in.
     var hasOwedStop = false
     /// Its number in its own PID namespace.

@@ -96,6 +96,12 @@ struct ProcessFacts {
         ProcFolder(thread: tid, of: pid).stat(.state) == "R"
     }
 
+    /// Whether a thread has ended, and someone has to take note of it.
+    static func isZombie(_ tid: Int32, of pid: Int32) -> Bool {
+        let state = ProcFolder(thread: tid, of: pid).stat(.state)
+        return state == nil || state == "Z" || state == "X"
+    }
+
     /// Who traces a process with ptrace(2); nil: no one.
     static func tracer(of pid: Int32) -> Int32? {
         ProcFolder(process: pid).statusNumber("TracerPid").flatMap { $0 == 0 ? nil : $0 }
