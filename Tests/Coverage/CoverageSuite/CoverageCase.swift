@@ -56,6 +56,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r17-calls-and-threads": Reason.noCall,
         "r18-seccomp": Reason.noCall,
         "r19-elf32-rounds": Reason.noCall,
+        "r20-read-and-signals": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
