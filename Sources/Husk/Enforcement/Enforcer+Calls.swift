@@ -45,9 +45,7 @@ extension Enforcer {
             resynchronise(tracee, made, asked: isPrivate ? call.arguments[2] : nil)
         case .madvise:
             // Pages that were given back have lost the guard's mark with their content.
-            for part in tracee.space.parts(in: range) {
-                apply(tracee.space.setState(part.range, isExecutable: false), by: tracee)
-            }
+            makeWritten(range, by: tracee)
         case .mremap:
             let length = Self.pages(0, call.arguments[2]).upperBound
             tracee.space.move(
@@ -56,9 +54,7 @@ extension Enforcer {
             // Pages that have moved are guarded no more, and what they have left is not yet.
             let moved = result..<max(result, result &+ length)
             for view in tracee.space.parts(in: range) + tracee.space.parts(in: moved) {
-                putUnderGuard(tracee, view.range)
-                guard let view = tracee.space.view(at: view.range.lowerBound) else { continue }
-                apply(tracee.space.present(view), by: tracee)
+                enforceView(tracee, view.range)
             }
         default: resynchronise(tracee, nil)
         }
@@ -116,6 +112,11 @@ extension Enforcer {
 
     private func enforce(_ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection) {
         tracee.space.add(range, asked: asked)
+        enforceView(tracee, range)
+    }
+
+    /// Keeps from the view at a range what its pages are not to have at present.
+    private func enforceView(_ tracee: Tracee, _ range: Range<UInt64>) {
         putUnderGuard(tracee, range)
         guard let view = tracee.space.view(at: range.lowerBound) else { return }
         apply(tracee.space.present(view), by: tracee)

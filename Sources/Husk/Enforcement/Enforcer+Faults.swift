@@ -170,11 +170,8 @@ extension Enforcer {
     /// The kernel could not write on the thread's behalf outside of a call (rseq(2) on a stack that
     /// is code): SI_KERNEL, without an address.
     func handleKernelFault(_ tracee: Tracee, _ info: siginfo_t) -> Bool {
-        var info = info
-        return husk_signal_code(&info) == Self.raisedByKernel && makeAllWritten(tracee)
+        Self.isRaisedByKernel(info) && makeAllWritten(tracee)
     }
-
-    private static let raisedByKernel: Int32 = 0x80  // SI_KERNEL, asm-generic/siginfo.h
 
     // MARK: Reading
 

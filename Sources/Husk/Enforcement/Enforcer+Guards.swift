@@ -268,10 +268,6 @@ extension Enforcer {
         guard !space.lent.isEmpty else { return }
         let ranges = space.lent
         space.lent = []
-        for range in ranges {
-            for part in space.parts(in: range) {
-                apply(space.setState(part.range, isExecutable: false), by: tracee)
-            }
-        }
+        for range in ranges { makeWritten(range, by: tracee) }
     }
 }

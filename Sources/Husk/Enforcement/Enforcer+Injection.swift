@@ -160,16 +160,19 @@ extension Enforcer {
         _ = protect(whole.range, whole.protection, by: tracee)
         tracee.space.writeGuard?.allow(view.range)
         guard change.range != view.range, change.protection != whole.protection else { return }
-        guard let result = protect(change.range, change.protection, by: tracee), result < 0 else {
-            _ = tracee.space.setState(change.range, isExecutable: true)
-            if change.isWriteProtected == true {
-                tracee.space.writeGuard?.protect(change.range)
-            }
-            return
-        }
+        if let result = protect(change.range, change.protection, by: tracee), result < 0 { return }
+        _ = tracee.space.setState(change.range, isExecutable: true)
+        if change.isWriteProtected == true { tracee.space.writeGuard?.protect(change.range) }
     }
 
     static let mprotect = 10  // arch/x86/entry/syscalls/syscall_64.tbl
+
+    /// Lets what lies in a range be written.
+    func makeWritten(_ range: Range<UInt64>, by tracee: Tracee) {
+        for part in tracee.space.parts(in: range) {
+            apply(tracee.space.setState(part.range, isExecutable: false), by: tracee)
+        }
+    }
 
     /// Lets all of the target's memory be written. False: nothing was to be done.
     func makeAllWritten(_ tracee: Tracee, unguardedOnly: Bool = false) -> Bool {

@@ -69,7 +69,7 @@ final class Enforcer: @unchecked Sendable {
     /// First stops of children that have not been announced yet.
     var waiting: [Int32: EarlyChild] = [:]
     /// Of processes that have ended lately: their children may come to light after them.
-    var endedSpaces: [(pid: Int32, space: EnforcedSpace)] = []
+    var endedSpaces: [EnforcedSpace] = []
     /// Events that came while another one was waited for.
     var backlog: [husk_trace_event] = []
     /// Set before the thread starts.
@@ -297,10 +297,15 @@ final class Enforcer: @unchecked Sendable {
         }
     }
 
-    /// SIGSTOP with SI_KERNEL (asm-generic/siginfo.h): no process has sent it, so a probe has.
-    static func isRaisedByProbe(_ signal: Int32, _ info: siginfo_t) -> Bool {
+    /// SI_KERNEL (asm-generic/siginfo.h): no process has sent the signal.
+    static func isRaisedByKernel(_ info: siginfo_t) -> Bool {
         var info = info
-        return signal == SIGSTOP && husk_signal_code(&info) == 0x80
+        return husk_signal_code(&info) == 0x80
+    }
+
+    /// No process has sent the stop, so a probe has.
+    static func isRaisedByProbe(_ signal: Int32, _ info: siginfo_t) -> Bool {
+        signal == SIGSTOP && isRaisedByKernel(info)
     }
 
     /// Delivers a signal. The kernel is going to write a frame to the stack: if that lies in
@@ -322,7 +327,7 @@ final class Enforcer: @unchecked Sendable {
         waiting[tid] = nil
         guard let tracee = tracees.removeValue(forKey: tid) else { return }
         guard !tracees.values.contains(where: { $0.pid == tracee.pid }) else { return }
-        endedSpaces.append((tracee.pid, tracee.space))
+        endedSpaces.append(tracee.space)
         if endedSpaces.count > Self.endedSpacesLimit { endedSpaces.removeFirst() }
         forgetGuard(of: tracee.space)
     }
@@ -369,7 +374,7 @@ final class Enforcer: @unchecked Sendable {
         let mapped = MemoryMaps.regions(of: pid) ?? []
         let parent = ProcFolder(process: pid).stat(.parent).flatMap { Int32($0) }
         let candidates =
-            endedSpaces.reversed().map(\.space)
+            endedSpaces.reversed()
             + tracees.values.filter { $0.pid == parent }.map(\.space)
         return candidates.first { space in
             !space.isEmpty

@@ -25,9 +25,8 @@ final class WriteGuard {
         husk_guard_register(number, range.lowerBound, range.upperBound - range.lowerBound) == 0
     }
 
-    @discardableResult
-    func protect(_ range: Range<UInt64>) -> Bool {
-        husk_guard_protect(number, range.lowerBound, range.upperBound - range.lowerBound, 1) == 0
+    func protect(_ range: Range<UInt64>) {
+        _ = husk_guard_protect(number, range.lowerBound, range.upperBound - range.lowerBound, 1)
     }
 
     func allow(_ range: Range<UInt64>) {

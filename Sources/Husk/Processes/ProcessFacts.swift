@@ -28,20 +28,20 @@ struct ProcFolder {
 
     /// A number in status, which names it: `Tgid`, `TracerPid`. Nil: it has ended.
     func statusNumber(_ name: String) -> Int32? {
+        statusField(name).flatMap { Int32($0.drop { $0 == "\t" || $0 == " " }) }
+    }
+
+    /// What stands behind a name in status.
+    private func statusField(_ name: String) -> Substring? {
         guard let status = readFile("\(path)/status") else { return nil }
-        for line in String(decoding: status, as: UTF8.self).split(separator: "\n")
-        where line.hasPrefix(name + ":") {
-            return Int32(line.dropFirst(name.count + 1).drop { $0 == "\t" || $0 == " " })
-        }
-        return nil
+        return String(decoding: status, as: UTF8.self).split(separator: "\n")
+            .first { $0.hasPrefix(name + ":") }?
+            .dropFirst(name.count + 1)
     }
 
     /// Of a thread: its number in its own PID namespace.
     var innermostNumber: Int32? {
-        guard let status = readFile("\(path)/status") else { return nil }
-        let line = String(decoding: status, as: UTF8.self).split(separator: "\n")
-            .first { $0.hasPrefix("NSpid:") }
-        return line?.split(separator: "\t").last.flatMap { Int32($0) }
+        statusField("NSpid")?.split(separator: "\t").last.flatMap { Int32($0) }
     }
 
     /// Where a thread waits in the kernel (proc_pid_syscall(5)).

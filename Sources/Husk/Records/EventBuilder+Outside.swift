@@ -59,9 +59,11 @@ extension EventBuilder {
         // What was not resident then was as in the file. What is there now may have been written
         // since, so the process is asked only if the file cannot be had. (With swap, a page that
         // is not resident may have been written before.)
-        if !mayBeSwapped, let start = transition.backing.fileOffset {
-            let offset = start &+ (address &- transition.start.rawValue)
-            switch readFromMappedFile(transition, at: offset) {
+        if !mayBeSwapped {
+            let found = whileSame(transition, else: .unknown) { builder in
+                builder.readFromMappedFile(address, transition)
+            }
+            switch found {
             case .page(let page): return .content(PageContent(page), reader: .backingFile)
             case .behindEnd: return nil
             case .unknown: break
@@ -89,12 +91,12 @@ extension EventBuilder {
 
     /// From the file behind a mapping that the process still has.
     private mutating func readFromMappedFile(
-        _ transition: Transition, at offset: UInt64
+        _ address: UInt64, _ transition: Transition
     ) -> OutsideMemory.FilePage {
-        whileSame(transition, else: .unknown) { builder in
-            builder.open[transition.id]?.memory.readMappedFile(
-                transition.start..<transition.end, at: offset) ?? .unknown
-        }
+        guard let start = transition.backing.fileOffset else { return .unknown }
+        return open[transition.id]?.memory.readMappedFile(
+            transition.start..<transition.end,
+            at: start &+ (address &- transition.start.rawValue)) ?? .unknown
     }
 
     /// A page that is there is read from the process; one that is not, from its file. Asking the
@@ -108,13 +110,10 @@ extension EventBuilder {
             if isThere == true || transition.backing == .special {
                 return builder.readResident(address, id)
             }
-            if let start = transition.backing.fileOffset {
-                let offset = start &+ (address &- transition.start.rawValue)
-                switch builder.readFromMappedFile(transition, at: offset) {
-                case .page(let page): return .content(PageContent(page), reader: .backingFile)
-                case .behindEnd: return nil
-                case .unknown: break
-                }
+            switch builder.readFromMappedFile(address, transition) {
+            case .page(let page): return .content(PageContent(page), reader: .backingFile)
+            case .behindEnd: return nil
+            case .unknown: break
             }
             return .unreadable(isThere == nil ? .fault : .notResident, errno: 0)
         }
