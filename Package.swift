@@ -13,7 +13,8 @@ let strict: [SwiftSetting] =
 
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
-    "attempts", "big", "classic", "files", "growsdown", "pages", "partial", "reserve", "sparse",
+    "attempts", "big", "classic", "files", "growsdown", "pages", "partial", "patch", "reserve",
+    "sparse",
     "rewrite", "threads", "toggle", "userfault", "wait",
 ]
 
@@ -35,11 +36,13 @@ let package = Package(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
         .systemLibrary(
             name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
+        .systemLibrary(
+            name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CHuskSystem"),
 
         .target(
             name: "HuskModel",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CXXHash", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .target(
             name: "Husk",

@@ -113,7 +113,7 @@ public final class CaptureFolder {
     }
 
     private func append(_ line: [UInt8]) throws(OutputError) {
-        try Self.write(line, to: manifest, "\(path)/manifest.jsonl")
+        try Self.write(line[...], to: manifest, "\(path)/manifest.jsonl")
     }
 
     private func write(_ run: PageRun) throws(OutputError) -> String {
@@ -123,7 +123,7 @@ public final class CaptureFolder {
         defer { close(file) }
         do throws(OutputError) {
             for page in run.pages {
-                try Self.write(page.content ?? [], to: file, "\(path)/\(name)")
+                try Self.write(page.contentSlice ?? [], to: file, "\(path)/\(name)")
             }
         } catch {
             unlinkat(folder, name, 0)  // half a file would be taken for a whole one
@@ -148,9 +148,9 @@ public final class CaptureFolder {
     }
 
     private static func write(
-        _ bytes: [UInt8], to file: Int32, _ name: String
+        _ bytes: ArraySlice<UInt8>, to file: Int32, _ name: String
     ) throws(OutputError) {
-        var rest = bytes[...]
+        var rest = bytes
         while !rest.isEmpty {
             let size = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
             if size < 0, errno == EINTR { continue }

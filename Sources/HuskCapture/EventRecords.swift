@@ -28,6 +28,7 @@ struct TransitionRecord: Encodable {
     var fresh: Bool
     var vanished: Bool
     var unseen: Bool
+    var known: Bool?
     var instructionPointer: String
     var stackPointer: String
     var caller: CallSiteRecord?
@@ -65,6 +66,7 @@ struct TransitionRecord: Encodable {
         fresh = transition.isFresh
         vanished = transition.hasVanished
         unseen = transition.isUnseen
+        known = transition.isKnown ? true : nil
         instructionPointer = transition.instructionPointer.description
         stackPointer = transition.stackPointer.description
         caller = transition.caller.map(CallSiteRecord.init)

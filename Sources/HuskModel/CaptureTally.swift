@@ -72,7 +72,7 @@ public struct CaptureTally: Hashable, Sendable {
             switch page.body {
             case .content(let content, _):
                 pages += 1
-                bytes += UInt64(content.bytes.count)
+                bytes += UInt64(content.size)
                 digests.insert(content.digest)
             case .unreadable(.processEnded, _) where page.kind == .present:
                 break  // it ended while Husk was coming: nothing of the trace is missing

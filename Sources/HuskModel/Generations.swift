@@ -5,7 +5,10 @@
 /// Grows with the number of different pages that were captured, not with the number of
 /// captures.
 public struct Generations: Sendable {
-    private typealias Seen = (digest: Digest, generation: Int)
+    private struct Seen {
+        var key: ContentKey
+        var generation: Int
+    }
 
     private var latest: [Int32: [Address: Seen]] = [:]
 
@@ -13,13 +16,20 @@ public struct Generations: Sendable {
 
     /// Notes the content seen at an address and returns its generation: 0 the first time,
     /// one more than before when the content differs from the one seen last.
-    public mutating func note(_ digest: Digest, at address: Address, of process: Int32) -> Int {
-        guard let last = latest[process]?[address] else {
-            latest[process, default: [:]][address] = (digest, 0)
+    public mutating func note(
+        _ content: PageContent, at address: Address, of process: Int32
+    ) -> Int {
+        let key = content.key
+        return Self.note(key, &latest[process, default: [:]][address])
+    }
+
+    private static func note(_ key: ContentKey, _ seen: inout Seen?) -> Int {
+        guard let last = seen else {
+            seen = Seen(key: key, generation: 0)
             return 0
         }
-        guard last.digest != digest else { return last.generation }
-        latest[process, default: [:]][address] = (digest, last.generation + 1)
+        guard last.key != key else { return last.generation }
+        seen = Seen(key: key, generation: last.generation + 1)
         return last.generation + 1
     }
 
@@ -28,9 +38,9 @@ public struct Generations: Sendable {
         latest[process]?[address]?.generation ?? 0
     }
 
-    /// The content seen last; nil if the address has never been captured.
-    public func latestDigest(at address: Address, of process: Int32) -> Digest? {
-        latest[process]?[address]?.digest
+    /// Whether this is the content seen last. False if the address has never been captured.
+    public func isLatest(_ content: PageContent, at address: Address, of process: Int32) -> Bool {
+        latest[process]?[address]?.key == content.key
     }
 
     /// Forgets a process that has ended: its number may be given to another one.

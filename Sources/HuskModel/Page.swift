@@ -1,37 +1,20 @@
 // SPDX-License-Identifier: MIT
 internal import Crypto
 
-/// The bytes of a page, with their hash. Copies share one storage.
-public struct PageContent: Hashable, Sendable {
-    public let bytes: [UInt8]
-    public let digest: Digest
-
-    public init(_ bytes: [UInt8]) {
-        self.bytes = bytes
-        self.digest = Digest(of: bytes)
-    }
-
-    public static func == (left: PageContent, right: PageContent) -> Bool {
-        left.digest == right.digest
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(digest)
-    }
-}
-
 /// A SHA-256.
 public struct Digest: Hashable, Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    /// Hashes the chunks as if they were one.
-    public init(of chunks: [UInt8]...) {
-        self.init(of: chunks)
+    public init(of bytes: some Collection<UInt8>) {
+        var builder = DigestBuilder()
+        builder.add(ArraySlice(bytes))
+        self = builder.finish()
     }
 
-    public init(of chunks: some Sequence<[UInt8]>) {
+    /// Hashes the chunks as if they were one.
+    public init(ofChunks chunks: some Sequence<ArraySlice<UInt8>>) {
         var builder = DigestBuilder()
-        for chunk in chunks { builder.add(chunk[...]) }
+        for chunk in chunks { builder.add(chunk) }
         self = builder.finish()
     }
 
@@ -161,7 +144,16 @@ public struct Page: Hashable, Sendable {
 
     /// The bytes, if they could be read: `size` of them.
     public var content: [UInt8]? {
+        if case .content(let content, _) = body { Array(content.bytes) } else { nil }
+    }
+
+    /// The same, not copied.
+    public var contentSlice: ArraySlice<UInt8>? {
         if case .content(let content, _) = body { content.bytes } else { nil }
+    }
+
+    public var hasContent: Bool {
+        if case .content = body { true } else { false }
     }
 
     public var digest: Digest? {

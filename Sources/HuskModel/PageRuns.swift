@@ -11,7 +11,9 @@ public struct PageRun: Hashable, Sendable {
 
     /// The SHA-256 of all its bytes.
     public var digest: Digest {
-        Digest(of: pages.lazy.compactMap(\.content))
+        // Of one page it is known already.
+        if pages.count == 1, let digest = pages[0].digest { return digest }
+        return Digest(ofChunks: pages.lazy.compactMap(\.contentSlice))
     }
 
     public init?(pages: [Page]) {
@@ -77,7 +79,7 @@ public struct TransitionAssembler: Sendable {
     ) -> TransitionCapture {
         var runs: [PageRun] = []
         var current: [Page] = []
-        for page in pages where page.content != nil {
+        for page in pages where page.hasContent {
             if let last = current.last, last.address.advanced(by: UInt64(last.size)) != page.address
             {
                 runs += [PageRun(pages: current)].compactMap { $0 }
@@ -88,6 +90,6 @@ public struct TransitionAssembler: Sendable {
         runs += [PageRun(pages: current)].compactMap { $0 }
         return TransitionCapture(
             transition: transition, runs: runs,
-            unreadable: pages.filter { $0.content == nil }, losses: losses, end: end)
+            unreadable: pages.filter { !$0.hasContent }, losses: losses, end: end)
     }
 }

@@ -11,13 +11,18 @@ public struct SequenceLedger: Sendable {
         /// Gaps below `next`, disjoint and in ascending order.
         var missing: [Range<UInt64>] = []
 
-        mutating func note(_ sequence: UInt64) {
-            if sequence >= next {
-                if sequence > next { missing.append(next..<sequence) }
-                next = sequence &+ 1
-            } else if let index = missing.lastIndex(where: { $0.contains(sequence) }) {
+        mutating func note(_ numbers: Range<UInt64>) {
+            if numbers.lowerBound >= next {
+                if numbers.lowerBound > next { missing.append(next..<numbers.lowerBound) }
+                next = numbers.upperBound
+            } else if let index = missing.lastIndex(where: {
+                $0.contains(numbers.lowerBound)
+            }) {
                 let gap = missing[index]
-                let rest = [gap.lowerBound..<sequence, (sequence + 1)..<gap.upperBound]
+                let rest = [
+                    gap.lowerBound..<numbers.lowerBound,
+                    min(numbers.upperBound, gap.upperBound)..<gap.upperBound,
+                ]
                 missing.replaceSubrange(index...index, with: rest.filter { !$0.isEmpty })
             }
         }
@@ -27,8 +32,17 @@ public struct SequenceLedger: Sendable {
 
     public init() {}
 
-    public mutating func note(_ number: RecordNumber) {
-        cpus[number.cpu, default: CPU()].note(number.sequence)
+    /// - Parameter count: how many numbers have arrived, from this one on.
+    public mutating func note(_ number: RecordNumber, count: UInt64 = 1) {
+        let (end, overflow) = number.sequence.addingReportingOverflow(count)
+        cpus[number.cpu, default: CPU()].note(number.sequence..<(overflow ? .max : end))
+    }
+
+    /// How many numbers have arrived, all CPUs together.
+    public var arrived: UInt64 {
+        cpus.values.reduce(0) { sum, cpu in
+            cpu.missing.reduce(sum &+ cpu.next) { $0 &- ($1.upperBound - $1.lowerBound) }
+        }
     }
 
     /// The numbers of `cpu` that never arrived, of the `given` ones that it gave away.

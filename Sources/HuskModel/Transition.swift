@@ -152,6 +152,9 @@ public struct Transition: Hashable, Sendable {
     /// address-space lock: ``effective`` is what was requested, ``backing`` what the
     /// arguments say. Its pages were copied nevertheless.
     public var isUnseen: Bool
+    /// It was executable before and could not be written to, and is so now: what it holds was
+    /// captured when it became so. No pages follow.
+    public var isKnown = false
     /// Pages and a ``TransitionEnd`` follow.
     public var hasPages: Bool
     /// Where in user space the call was made: the instruction after it.

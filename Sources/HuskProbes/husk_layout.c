@@ -16,7 +16,7 @@ static const struct husk_field fields[] = {
 	FIELD(husk_header, host_tid),
 	FIELD(husk_header, pid),
 	FIELD(husk_header, tid),
-	FIELD(husk_header, reserved),
+	FIELD(husk_header, numbers),
 	FIELD(husk_header, transition),
 
 	FIELD(husk_transition, header),
@@ -111,7 +111,9 @@ static const struct husk_field fields[] = {
 	FIELD(husk_config, walk_limit_ns),
 	FIELD(husk_config, enforcer),
 	FIELD(husk_config, watches_calls_later),
-	FIELD(husk_config, reserved),
+	FIELD(husk_config, page_table_levels),
+	FIELD(husk_config, physical_bits),
+	FIELD(husk_config, never_stalls),
 	FIELD(husk_config, enforcer_mark),
 	{NULL, NULL, 0, 0},
 };

@@ -32,8 +32,8 @@ struct SequenceLedgerTests {
 
 @Suite("Generations")
 struct GenerationsTests {
-    private let first = Digest(of: [1])
-    private let second = Digest(of: [2])
+    private let first = PageContent([1])
+    private let second = PageContent([2])
 
     private func expect(
         _ expected: Int, _ generation: Int, _ location: SourceLocation = #_sourceLocation
@@ -70,6 +70,8 @@ struct DigestTests {
         #expect(
             Digest(of: Array("abc".utf8)).hexadecimal
                 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-        #expect(Digest(of: Array("a".utf8), Array("bc".utf8)) == Digest(of: Array("abc".utf8)))
+        #expect(
+            Digest(ofChunks: [[UInt8]("a".utf8)[...], [UInt8]("bc".utf8)[...]])
+                == Digest(of: Array("abc".utf8)))
     }
 }

@@ -47,7 +47,7 @@ struct RecordLayoutTests {
                     ("size", \husk_header.size), ("kind", \.kind), ("version", \.version),
                     ("sequence", \.sequence), ("time_ns", \.time_ns), ("cpu", \.cpu),
                     ("host_pid", \.host_pid), ("host_tid", \.host_tid), ("pid", \.pid),
-                    ("tid", \.tid), ("reserved", \.reserved), ("transition", \.transition),
+                    ("tid", \.tid), ("numbers", \.numbers), ("transition", \.transition),
                 ])
             + Self.inSwift(
                 "husk_transition",
@@ -133,7 +133,9 @@ struct RecordLayoutTests {
                     ("stall_limit_ns", \.stall_limit_ns),
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),
                     ("enforcer", \.enforcer), ("watches_calls_later", \.watches_calls_later),
-                    ("reserved", \.reserved), ("enforcer_mark", \.enforcer_mark),
+                    ("page_table_levels", \.page_table_levels),
+                    ("physical_bits", \.physical_bits), ("never_stalls", \.never_stalls),
+                    ("enforcer_mark", \.enforcer_mark),
                 ])
         #expect(Set(swift) == Self.inC)
         #expect(swift.count == Self.inC.count)

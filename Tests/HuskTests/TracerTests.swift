@@ -118,6 +118,33 @@ struct TracerTests {
         #expect(lowered.allSatisfy { $0.previous == [.read, .execute] && !$0.hasPages })
     }
 
+    @Test(
+        "of what a call names again, only what was writable meanwhile is captured",
+        arguments: ProbeGate.copyMethods)
+    func patches(_ method: CopyMethod) throws {
+        let result = try trace("patch", ["300"], method: method)
+        #expect(result.status == .exited(0))
+        #expect(result.losses == [])
+        #expect(result.truths.count == 301)
+        #expect(Truth.missing(result.truths, from: result.pages) == [])
+        let region = result.truths[0]
+        let ours = result.pages.filter {
+            $0.address.rawValue >= region.address
+                && $0.address.rawValue < region.address + UInt64(region.length)
+        }
+        #expect(ours.count == 256 + 300)
+    }
+
+    @Test("another thread's write between a call's entry and its effect is not overlooked")
+    func racingPatches() throws {
+        let result = try trace("patch", ["2000", "race"])
+        #expect(result.status == .exited(0))
+        // A page may lose its X again before the call that gave it can look.
+        #expect(result.losses.filter { $0.cause != .vanished } == [])
+        #expect(result.truths.count > 1)
+        #expect(Truth.missing(result.truths, from: result.pages) == [])
+    }
+
     @Test("untouched reservations of any size cost one record", arguments: ProbeGate.copyMethods)
     func reservations(_ method: CopyMethod) throws {
         let result = try trace("reserve", method: method)
@@ -179,6 +206,9 @@ struct TracerTests {
         #expect(over.map(\.start.rawValue) == [base, base + 2 * 4096, base + 4 * 4096])
         #expect(over.map(\.previous) == [[.read, .write], [.read], [.read, .execute]])
         #expect(over.allSatisfy { $0.length == 8192 && $0.effective == [.read, .execute] })
+        // The last two pages were code before, and have been captured as such.
+        #expect(over.map(\.isKnown) == [false, false, true])
+        #expect(over.map(\.hasPages) == [true, true, false])
 
         let gone = result.transitions(at: base + 4096).filter { $0.kind == .munmap }
         #expect(gone.map(\.start.rawValue) == [base + 4096])

@@ -29,11 +29,11 @@ public struct Truth: Hashable, Sendable {
         let wanted = pages.filter {
             $0.address.rawValue >= address && $0.address.rawValue < address + UInt64(length)
         }.sorted { $0.address < $1.address }
-        let bytes = wanted.compactMap(\.content)
+        let bytes = wanted.compactMap(\.contentSlice)
         guard wanted.first?.address.rawValue == address,
             bytes.reduce(0, { $0 + $1.count }) == length
         else { return false }
-        return Digest(of: bytes).hexadecimal == sha256
+        return Digest(ofChunks: bytes).hexadecimal == sha256
     }
 
     /// Which truths are missing from a capture. A truth counts once for each time it is told:

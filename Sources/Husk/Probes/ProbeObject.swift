@@ -21,6 +21,8 @@ final class ProbeObject {
     struct Options {
         var ringSize: Int
         var stallLimit: UInt64
+        /// What finds no room in the ring is lost at once.
+        var neverStalls = false
         var stallSilence: UInt64
         var walkLimit: UInt64
         /// Nil: the best that the kernel takes.
@@ -156,6 +158,10 @@ final class ProbeObject {
         configuration.stall_silence_ns = options.stallSilence
         configuration.walk_limit_ns = options.walkLimit
         configuration.reference_files = options.referencesFiles ? 1 : 0
+        let tables = PageTables.ofThisMachine()
+        configuration.page_table_levels = tables?.levels ?? 0
+        configuration.physical_bits = tables?.physicalBits ?? 0
+        configuration.never_stalls = options.neverStalls ? 1 : 0
         configuration.exit_has_memory = variant.lastLook == .exitCall ? 0 : 1
         configuration.looks_at_callers = options.looksAtCallers ? 1 : 0
         configuration.watches_calls_later =
@@ -416,6 +422,13 @@ final class ProbeObject {
     }
 
     // MARK: Reading
+
+    /// Husk lives (bpf/state.h): threads of targets wait for room only while this is told.
+    func beat(_ count: UInt64) {
+        var index: UInt32 = 0
+        var count = count
+        bpf_map_update_elem(descriptor(of: "heartbeat"), &index, &count, 0)
+    }
 
     var ringDescriptor: Int32 { descriptor(of: "ring") }
 

@@ -399,8 +399,8 @@ extension EventBuilder {
                 continue
             }
             if isLook, case .content(let content, _) = body,
-                generations.latestDigest(at: Address(address), of: transition.task.pid)
-                    == content.digest
+                generations.isLatest(
+                    content, at: Address(address), of: transition.task.pid)
             {
                 capture.unchanged += 1
                 continue

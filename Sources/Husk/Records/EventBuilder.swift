@@ -62,7 +62,7 @@ struct EventBuilder {
         do throws(RecordDecoder.Failure) {
             let record = try RecordDecoder.decode(bytes)
             let header = record.header
-            ledger.note(RecordNumber(header))
+            ledger.note(RecordNumber(header), count: UInt64(header.numbers))
             take(record)
         } catch {
             emit(.loss(Loss(cause: .malformedRecord, time: clock.now())))
@@ -72,7 +72,7 @@ struct EventBuilder {
     private mutating func take(_ record: Record) {
         switch record {
         case .transition(let record): take(record)
-        case .page(let record, let content): take(record, content)
+        case .page(let record, let pages): take(record, pages)
         case .pageRange(let record): take(record)
         case .transitionEnd(let record): take(record)
         case .processExit(let record): take(record)
@@ -115,6 +115,7 @@ struct EventBuilder {
             instructionPointer: Address(record.instruction_pointer),
             stackPointer: Address(record.stack_pointer),
             trigger: LookTrigger(record.trigger))
+        transition.isKnown = flags & UInt32(HUSK_TRANSITION_KNOWN) != 0
         if transition.trigger == .ownCall { transition.callNumber = Int(record.call_number) }
         if record.stack_words > 0 {
             transition.caller = callSite(transition, stack: record.stack)
@@ -147,14 +148,20 @@ struct EventBuilder {
         tellSharedMemory(transition)
     }
 
-    private mutating func take(_ record: Record.husk_page_header, _ content: [UInt8]) {
+    private mutating func take(_ record: Record.husk_page_header, _ pages: PageGroup) {
         let reader: PageReader =
             record.reader == HUSK_READER_BPF_SLEEPABLE.rawValue ? .bpfSleepable : .bpfNoFault
-        emitPage(
-            at: record.address, RecordNumber(record.header),
-            Transition.ID(rawValue: record.header.transition), TaskIdentity(record.header),
-            clock.timestamp(record.header.time_ns),
-            .content(PageContent(content), reader: reader))
+        var page = pageTemplate(
+            RecordNumber(record.header), Transition.ID(rawValue: record.header.transition),
+            TaskIdentity(record.header), clock.timestamp(record.header.time_ns))
+        for index in 0..<pages.count {
+            page.address = Address(record.address &+ UInt64(index) &* UInt64(HUSK_PAGE_SIZE))
+            let content = pages[index]
+            page.generation = generations.note(content, at: page.address, of: page.task.pid)
+            page.body = .content(content, reader: reader)
+            emit(.page(page))
+            page.number.sequence &+= 1
+        }
     }
 
     private mutating func take(_ record: husk_page_range) {
@@ -191,25 +198,32 @@ struct EventBuilder {
         at address: UInt64, _ number: RecordNumber, _ id: Transition.ID, _ task: TaskIdentity,
         _ time: Timestamp, _ body: Page.Body
     ) {
-        let address = Address(address)
-        let generation =
+        var page = pageTemplate(number, id, task, time)
+        page.address = Address(address)
+        page.generation =
             switch body {
             case .content(let content, _):
-                generations.note(content.digest, at: address, of: task.pid)
+                generations.note(content, at: page.address, of: task.pid)
             case .unreadable:
-                generations.current(at: address, of: task.pid)
+                generations.current(at: page.address, of: task.pid)
             }
+        page.body = body
+        emit(.page(page))
+    }
+
+    /// What the pages of one record have in common.
+    private func pageTemplate(
+        _ number: RecordNumber, _ id: Transition.ID, _ task: TaskIdentity, _ time: Timestamp
+    ) -> Page {
         let transition = open[id]?.transition
-        emit(
-            .page(
-                Page(
-                    address: address, size: Int(HUSK_PAGE_SIZE), time: time, task: task,
-                    number: number, transition: id,
-                    kind: transition?.kind ?? .mprotect,
-                    protectionBefore: transition?.previous,
-                    protectionAfter: transition?.effective ?? .execute,
-                    instructionPointer: transition?.instructionPointer ?? 0,
-                    body: body, generation: generation)))
+        return Page(
+            address: 0, size: Int(HUSK_PAGE_SIZE), time: time, task: task,
+            number: number, transition: id,
+            kind: transition?.kind ?? .mprotect,
+            protectionBefore: transition?.previous,
+            protectionAfter: transition?.effective ?? .execute,
+            instructionPointer: transition?.instructionPointer ?? 0,
+            body: .unreadable(.notResident, errno: 0), generation: 0)
     }
 
     private mutating func take(_ record: husk_transition_end) {

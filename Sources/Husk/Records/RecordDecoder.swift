@@ -5,7 +5,8 @@ internal import HuskProbes
 /// A record from the ring buffer, still in the kernel side's terms.
 enum Record {
     case transition(husk_transition)
-    case page(husk_page_header, content: [UInt8])
+    /// One page, or several that lie side by side.
+    case page(husk_page_header, PageGroup)
     case pageRange(husk_page_range)
     case transitionEnd(husk_transition_end)
     case processExit(husk_process_exit)
@@ -52,6 +53,20 @@ enum RecordDecoder {
         return bytes.loadUnaligned(as: husk_header.self).time_ns
     }
 
+    /// What a record of one page, or of a group of them, must have as its size.
+    private static func size(
+        ofPages header: husk_header, _ bytes: UnsafeRawBufferPointer
+    ) throws(Failure) -> Int {
+        guard bytes.count >= contentOffset else { throw .tooShort(bytes.count) }
+        let size = bytes.loadUnaligned(
+            fromByteOffset: MemoryLayout<husk_page>.offset(of: \.content_size) ?? 64,
+            as: UInt32.self)
+        guard size == HUSK_PAGE_SIZE || size == HUSK_GROUP_PAGES * HUSK_PAGE_SIZE else {
+            throw .wrongSize(kind: header.kind, said: size, got: bytes.count)
+        }
+        return contentOffset + Int(size)
+    }
+
     static func decode(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Record {
         guard bytes.count >= MemoryLayout<husk_header>.size else {
             throw .tooShort(bytes.count)
@@ -61,7 +76,7 @@ enum RecordDecoder {
         let expected =
             switch UInt32(header.kind) {
             case HUSK_RECORD_TRANSITION.rawValue: MemoryLayout<husk_transition>.size
-            case HUSK_RECORD_PAGE.rawValue: MemoryLayout<husk_page>.size
+            case HUSK_RECORD_PAGE.rawValue: try size(ofPages: header, bytes)
             case HUSK_RECORD_UNREADABLE.rawValue, HUSK_RECORD_LOSS.rawValue:
                 MemoryLayout<husk_page_range>.size
             case HUSK_RECORD_TRANSITION_END.rawValue: MemoryLayout<husk_transition_end>.size
@@ -78,12 +93,6 @@ enum RecordDecoder {
         case HUSK_RECORD_TRANSITION.rawValue:
             return .transition(bytes.loadUnaligned(as: husk_transition.self))
         case HUSK_RECORD_PAGE.rawValue:
-            let size = bytes.loadUnaligned(
-                fromByteOffset: MemoryLayout<husk_page>.offset(of: \.content_size) ?? 64,
-                as: UInt32.self)
-            guard size == HUSK_PAGE_SIZE else {
-                throw .wrongSize(kind: header.kind, said: size, got: bytes.count)
-            }
             return .page(
                 Record.husk_page_header(
                     header: header,
@@ -93,7 +102,8 @@ enum RecordDecoder {
                     reader: bytes.loadUnaligned(
                         fromByteOffset: MemoryLayout<husk_page>.offset(of: \.reader) ?? 68,
                         as: UInt32.self)),
-                content: [UInt8](bytes[contentOffset..<(contentOffset + Int(size))]))
+                PageGroup(
+                    [UInt8](bytes[contentOffset..<expected]), pageSize: Int(HUSK_PAGE_SIZE)))
         case HUSK_RECORD_TRANSITION_END.rawValue:
             return .transitionEnd(bytes.loadUnaligned(as: husk_transition_end.self))
         case HUSK_RECORD_PROCESS_EXIT.rawValue:

@@ -107,6 +107,14 @@ final class RingThread: @unchecked Sendable {
         }
     }
 
+    private final class Beat: @unchecked Sendable {
+        private let probes: ProbeObject
+
+        init(_ probes: ProbeObject) { self.probes = probes }
+
+        func tell(_ count: UInt64) { probes.beat(count) }
+    }
+
     /// Targets may write faster than Husk reads: libbpf would never come back.
     private static let portion = 4096
 
@@ -135,6 +143,10 @@ final class RingThread: @unchecked Sendable {
                 // A negative result ends the reading, after this record.
                 return this.budget > 0 ? 0 : -EAGAIN
             }, Unmanaged.passUnretained(context).toOpaque(), nil)
+        // Unchecked: bpf(2) may be called from any thread; the object outlives this function.
+        let beat = Beat(probes)
+        let heartbeat = try? Heartbeat { beat.tell($0) }
+        defer { heartbeat?.stop() }
         withExtendedLifetime(context) {
             var given: [UInt64]?
             if let ring {

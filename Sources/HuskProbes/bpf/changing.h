@@ -88,11 +88,6 @@ static __always_inline void note_that_memory_changes(void)
 		*exists = 1;
 }
 
-static __always_inline __u64 address_space_id(void)
-{
-	return BPF_CORE_READ(bpf_get_current_task_btf(), mm, context.ctx_id);
-}
-
 static __always_inline struct changing *current_changing(void)
 {
 	__u64 key;
@@ -235,7 +230,7 @@ GLOBAL int inherit_changing(__u64 child)
 /* ---- what it held ------------------------------------------------------------------------ */
 
 struct digest {
-	__u64 first, second; /* both 0: not seen */
+	__u64 first, second; /* second: 0: not known; then first: 1: it has been sent before */
 };
 
 struct granule_key {
@@ -310,20 +305,40 @@ static __always_inline void digest_scratch(struct thread *thread)
 		thread->digest_second = 1;
 }
 
-/* Where the digest of the page at thread->next is kept; null: nowhere. */
-static __always_inline struct digest *seen_digest(struct thread *thread, bool make)
+/* Where the digests of the page at thread->next and of those around it are kept; null: nowhere. */
+static __always_inline struct granule *granule_at_next(struct thread *thread, bool make)
 {
 	struct granule_key key = {.space = address_space_id(),
 				  .number = thread->next >> GRANULE_SHIFT};
 	struct granule *granule = bpf_map_lookup_elem(&seen, &key);
+	struct space *space;
 
-	if (!granule && make) {
-		bpf_map_update_elem(&seen, &key, zero_granule, BPF_NOEXIST);
-		granule = bpf_map_lookup_elem(&seen, &key);
-	}
-	if (!granule)
-		return 0;
-	return &granule->pages[(thread->next / HUSK_PAGE_SIZE) & (GRANULE_PAGES - 1)];
+	if (granule || !make)
+		return granule;
+	space = current_space();
+	if (space)
+		space->has_granules = 1;
+	bpf_map_update_elem(&seen, &key, zero_granule, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&seen, &key);
+}
+
+static __always_inline __u32 index_in_granule(const struct thread *thread)
+{
+	return (thread->next / HUSK_PAGE_SIZE) & (GRANULE_PAGES - 1);
+}
+
+static __always_inline struct digest *digest_in(struct granule *granule, __u32 index)
+{
+	/* The compiler knows the bound and would leave the mask out; the verifier does not. */
+	asm volatile("" : "+r"(index));
+	return &granule->pages[index & (GRANULE_PAGES - 1)];
+}
+
+static __always_inline struct digest *seen_digest(struct thread *thread, bool make)
+{
+	struct granule *granule = granule_at_next(thread, make);
+
+	return granule ? digest_in(granule, index_in_granule(thread)) : 0;
 }
 
 /* Does the page at thread->next, which is in thread->scratch, hold what it held? */
@@ -359,13 +374,95 @@ GLOBAL int forget_seen(__u64 start, __u64 end)
 {
 	struct granule_key key = {.space = address_space_id(), .number = start >> GRANULE_SHIFT};
 	__u64 count = ((end - 1) >> GRANULE_SHIFT) - key.number + 1;
+	struct space *space = current_space();
 
-	if (!some_memory_changes() || start >= end)
+	if (!space || !space->has_granules || start >= end)
 		return 0;
 	if (count > MAX_FORGOTTEN_GRANULES)
 		count = MAX_FORGOTTEN_GRANULES;
 	bpf_loop(count, forget_granule, &key, 0);
 	return 0;
+}
+
+static long forget_if_of(struct bpf_map *map, struct granule_key *key, struct granule *granule,
+			 __u64 *space)
+{
+	if (key->space == *space)
+		bpf_map_delete_elem(map, key);
+	return 0;
+}
+
+/* An address space is gone. */
+GLOBAL int forget_space(__u64 id)
+{
+	__u64 key = id;
+	struct space *space = bpf_map_lookup_elem(&spaces, &key);
+
+	if (space && space->has_granules)
+		bpf_for_each_map_elem(&seen, forget_if_of, &key, 0);
+	bpf_map_delete_elem(&spaces, &key);
+	bpf_map_delete_elem(&changing, &key);
+	return 0;
+}
+
+/* ---- what was sent without being looked at ------------------------------------------------- */
+
+/* Has none of the group at thread->next been sent before? */
+GLOBAL int is_new_group(void)
+{
+	struct thread *thread = this_thread();
+	struct granule *granule;
+	__u64 any = 0;
+	__u32 first;
+
+	if (!thread)
+		return 0;
+	first = index_in_granule(thread);
+	if (first > GRANULE_PAGES - GROUP_PAGES)
+		return 0; /* it is kept in two places */
+	granule = granule_at_next(thread, false);
+	if (!granule)
+		return 1;
+	for (__u32 i = 0; i < GROUP_PAGES; i++) {
+		const struct digest *digest = digest_in(granule, first + i);
+
+		any |= digest->first | digest->second;
+	}
+	return !any;
+}
+
+/* It has been sent. Digests are made from the second time on: most pages are sent once only. */
+GLOBAL int note_group_sent(void)
+{
+	struct thread *thread = this_thread();
+	struct granule *granule;
+	__u32 first;
+
+	if (!thread)
+		return 0;
+	granule = granule_at_next(thread, true);
+	if (!granule)
+		return 0;
+	first = index_in_granule(thread);
+	for (__u32 i = 0; i < GROUP_PAGES; i++)
+		digest_in(granule, first + i)->first = 1;
+	return 0;
+}
+
+/* The page at thread->next: the same, of one. */
+static __always_inline bool was_sent(struct thread *thread)
+{
+	const struct digest *known = seen_digest(thread, false);
+
+	return known && (known->first || known->second);
+}
+
+static __always_inline void note_sent(struct thread *thread)
+{
+	struct digest *known = seen_digest(thread, true);
+
+	if (known)
+		known->first = 1;
 }
 
 #endif /* HUSK_CHANGING_H */

@@ -7,7 +7,7 @@
  * sleep. When the ring is full it schedules another callback for the same thread,
  * so that the thread stays in the kernel, invisibly, until the consumer has made
  * room. Such a thread cannot be killed, therefore waiting is bounded: in all, in
- * silence (the consumer's position does not move), and by a pending death.
+ * silence (the consumer gives no sign of life), and by a pending death.
  */
 #ifndef HUSK_DEFERRED_H
 #define HUSK_DEFERRED_H
@@ -40,19 +40,23 @@ static __always_inline bool schedule_walk(struct thread *thread)
 	return callback && !schedule_resume(&callback->work, &callbacks, on_walk);
 }
 
-/* Where the consumer stood when it was found silent: until it moves, no one waits again. */
-__u64 silent_consumer = ~0ULL;
+/* The sign of life when the consumer was found silent: until there is another, no one waits. */
+__u64 silent_life = ~0ULL;
+/* Where it stood when it was waited for in vain, though alive (its output is blocked): the same. */
+__u64 stuck_consumer = ~0ULL;
 
 /* Sets give_up when the thread has waited long enough for room in the ring. */
 static __always_inline void judge_stall(struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
 
 	note_progress(thread, now);
-	/* (Who attaches probes reads nothing meanwhile.) */
-	if (!thread->awaits_watch && now - thread->stall_progress_ns >= config.stall_silence_ns)
-		silent_consumer = thread->stall_consumer;
-	if (thread->stall_consumer == silent_consumer || current_is_dying() ||
+	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
+		silent_life = thread->stall_life;
+	if (now - thread->stall_start_ns >= config.stall_limit_ns &&
+	    thread->stall_consumer == consumer)
+		stuck_consumer = consumer;
+	if (thread->stall_life == silent_life || consumer == stuck_consumer || current_is_dying() ||
 	    now - thread->stall_start_ns >= config.stall_limit_ns)
 		thread->give_up = 1;
 }
@@ -89,6 +93,7 @@ static __always_inline bool walk_share(struct thread *thread)
 	if (thread->phase != PHASE_WALKING)
 		return false;
 	thread->stalled = 0;
+	thread->extent_end = 0; /* what was seen before may have changed */
 	now = bpf_ktime_get_ns();
 	if (!thread->dying && current_is_dying()) {
 		/* Enough for most regions, not long enough to be felt as hanging. */
@@ -131,6 +136,7 @@ static int on_walk(struct bpf_map *map, void *key, void *value)
 static __always_inline bool walk_deferred(struct thread *thread)
 {
 	thread->deferred = 1;
+	thread->give_up = config.never_stalls;
 	thread->deadline_ns = thread->time_ns + config.walk_limit_ns;
 	if (schedule_walk(thread))
 		return true;

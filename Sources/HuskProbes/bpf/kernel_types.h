@@ -186,6 +186,10 @@ struct task_struct;
 
 struct mm_struct {
 	struct maple_tree mm_mt;
+	void *pgd; /* the page tables' root */
+	struct {
+		int counter;
+	} mm_users; /* threads that use it, and whoever looks into it */
 	unsigned long start_brk, brk, start_stack;
 	struct task_struct *owner;
 	struct file *exe_file;

@@ -20,11 +20,13 @@
 #include "identity.h"
 #include "records.h"
 #include "calls.h"
+#include "spaces.h"
 #include "changing.h"
 #include "enforcer.h"
 #include "address_space.h"
 #include "regions.h"
 #include "page_cache.h"
+#include "page_tables.h"
 #include "pages.h"
 #include "looks.h"
 #include "walk.h"
@@ -65,6 +67,10 @@ static __always_inline bool begin_call(struct thread *thread, struct pt_regs *re
 {
 	if (!decode_call(thread, regs, abi, call))
 		return false;
+	if (thread->call == HUSK_CALL_EXIT || thread->call == HUSK_CALL_EXECVE)
+		note_leaving();
+	else
+		begin_change();
 	thread->asks = asks_for_execution(thread->requested);
 	thread->changes_only = 0;
 	thread->low = 0;
@@ -547,6 +553,8 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	if (!current_is_target())
 		return;
 	thread = this_thread();
+	if (thread && thread->in_change)
+		end_change();
 	if (thread && thread->phase == PHASE_EXECUTED) {
 		thread->instruction_pointer = regs->ip; /* where the program is going to begin */
 		thread->stack_pointer = regs->sp;
@@ -633,6 +641,11 @@ static __always_inline void program_executed(const char *file_name)
 		return;
 	}
 	target->since_ns = bpf_ktime_get_ns();
+	if (thread->leaves_space)
+		forget_space(thread->leaves_space);
+	thread->leaves_space = 0;
+	thread->in_change = 0;
+	note_known_code(0, WHOLE_END);
 	tell_exec(thread, file_name);
 	begin_walk(thread, MODE_NEW);
 	thread->call = HUSK_CALL_EXECVE;
@@ -691,6 +704,12 @@ static __always_inline void thread_ended(void)
 		end_copying();
 	if (is_target && config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
+	if (is_target && task->signal->live.counter <= 0) {
+		if (task->mm)
+			note_leaving();
+		if (thread && thread->leaves_space)
+			forget_space(thread->leaves_space);
+	}
 	bpf_map_delete_elem(&threads, &key);
 	forget_callbacks();
 	if (!is_target || task->signal->live.counter > 0)

@@ -6,7 +6,7 @@
 #ifndef HUSK_PAGES_H
 #define HUSK_PAGES_H
 
-#define SPIN_SILENCE_NS 50000000ULL
+#define SPIN_SILENCE_NS 500000000ULL
 #define SPIN_LIMIT_NS 4000000000ULL
 
 enum step {
@@ -53,8 +53,8 @@ static __always_inline bool waits_for_room(struct thread *thread, __u64 start, _
 {
 	if (thread->deferred && !thread->give_up)
 		return true;
+	note_unsent(start, end, thread->ticket.held);
 	thread->ticket.held = 0;
-	note_unsent(start, end);
 	return false;
 }
 
@@ -108,15 +108,27 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 	return STEP_ON;
 }
 
-/* The thread is out of room: since when, and when the ring's consumer has last made progress. */
+/* Grows while the ring's consumer reads, and while its process runs: handling one record may take
+ * long. */
+static __always_inline __u64 sign_of_life(void)
+{
+	__u32 index = 0;
+	__u64 *beats = bpf_map_lookup_elem(&heartbeat, &index);
+
+	return bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) + (beats ? *beats : 0);
+}
+
+/* The thread is out of room: since when, and when the consumer has last given a sign of life. */
 static __always_inline void note_progress(struct thread *thread, __u64 now)
 {
-	__u64 consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+	__u64 life = sign_of_life();
 
-	if (!thread->stall_start_ns)
+	if (!thread->stall_start_ns) {
 		thread->stall_start_ns = now;
-	if (thread->stall_start_ns == now || consumer != thread->stall_consumer) {
-		thread->stall_consumer = consumer;
+		thread->stall_consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+	}
+	if (thread->stall_start_ns == now || life != thread->stall_life) {
+		thread->stall_life = life;
 		thread->stall_progress_ns = now;
 	}
 }
@@ -168,32 +180,36 @@ enum missing {
 	MISSING_PROTECTED,
 };
 
-/* What to make of a page that is not resident. */
+/* What to make of a page that cannot be read as it is. */
 static __noinline enum missing missing_page(struct thread *thread)
 {
 	const struct region *region = &thread->region;
 	__u64 index = (region->file_offset + (thread->next - region->start)) / HUSK_PAGE_SIZE;
+	bool may_be_elsewhere = thread->presence == PRESENCE_ELSEWHERE ||
+				(thread->presence == PRESENCE_UNKNOWN &&
+				 region->absent == ABSENT_HIDDEN);
 
 	/* What is not resident has not been executed through this mapping since it was seen
 	 * last; and what is about to go must not be read in for it. */
 	if (thread->mode == MODE_LOOK &&
-	    (region->absent != ABSENT_HIDDEN || thread->trigger != HUSK_TRIGGER_CALL))
+	    !(may_be_elsewhere && thread->trigger == HUSK_TRIGGER_CALL))
 		return MISSING_UNTOUCHED;
 	switch (region->absent) {
 	case ABSENT_FAULT:
-	case ABSENT_HIDDEN:
 		return MISSING_FAULT;
 	case ABSENT_PROTECTED:
 		return MISSING_PROTECTED;
 	case ABSENT_ASK_CACHE:
-		return page_cache_has(region->mapping, index) ? MISSING_FAULT : MISSING_UNTOUCHED;
+		return may_be_elsewhere || page_cache_has(region->mapping, index)
+			       ? MISSING_FAULT
+			       : MISSING_UNTOUCHED;
 	case ABSENT_USERFAULT:
 		if (!region->mapping) /* anonymous, perhaps swapped out */
 			return MISSING_USERFAULT;
 		return page_cache_has(region->mapping, index) ? MISSING_USERFAULT
 							      : MISSING_UNTOUCHED;
 	default:
-		return MISSING_UNTOUCHED;
+		return may_be_elsewhere ? MISSING_FAULT : MISSING_UNTOUCHED;
 	}
 }
 
@@ -215,27 +231,34 @@ enum source {
 	SOURCE_SCRATCH = 2, /* it was resident, and has been looked at */
 };
 
+/* Does the page hold what was sent of it last? Else its digest is in `thread`. */
+static __always_inline bool is_unchanged(struct thread *thread)
+{
+	if (is_as_seen(thread)) {
+		thread->unchanged++;
+		thread->next += HUSK_PAGE_SIZE;
+		return true;
+	}
+	thread->has_found = 1;
+	return false;
+}
+
 /* Sends the page at thread->next. A step. */
 GLOBAL int send_page(__u32 source)
 {
 	struct thread *thread = this_thread();
+	bool is_digested;
 	struct husk_page *record;
 	long error;
 
 	if (!thread)
 		return STEP_STOP;
-	if (thread->region.changing && source != SOURCE_PLACE) {
-		/* A call that makes it executable sends it in any case. */
-		if (is_as_seen(thread) && thread->mode == MODE_LOOK) {
-			thread->unchanged++;
-			thread->next += HUSK_PAGE_SIZE;
-			return STEP_ON;
-		}
-		thread->has_found = 1;
-	}
+	is_digested = thread->region.remembers && source != SOURCE_PLACE;
+	if (is_digested && is_unchanged(thread))
+		return STEP_ON;
 	/* First room, then the record of what was missed before: otherwise a full ring would
 	 * get one such record for each page. */
-	if (!ring_has_room_for_pages())
+	if (!ring_has_room_for(sizeof(*record)))
 		return page_finds_no_room(thread);
 	if (!ensure_told(thread) || !flush_gap())
 		return stall(thread);
@@ -262,11 +285,95 @@ GLOBAL int send_page(__u32 source)
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
 		    thread->region.id);
 	bpf_ringbuf_submit(record, 0);
-	if (thread->region.changing)
+	if (is_digested)
 		note_seen(thread);
+	else if (thread->region.remembers)
+		note_sent(thread);
 	thread->next += HUSK_PAGE_SIZE;
 	thread->captured++;
 	return STEP_ON;
+}
+
+#define GROUP_SIZE (GROUP_PAGES * HUSK_PAGE_SIZE)
+#define GROUP_RECORD_SIZE (sizeof(struct husk_page) - HUSK_PAGE_SIZE + GROUP_SIZE)
+
+/* Sends the pages from thread->next on as one record, if that can be. False: page by page. */
+GLOBAL int send_group(void)
+{
+	struct thread *thread = this_thread();
+	struct husk_page *record;
+
+	/* Numbers that are left from another record are that of a single page. */
+	if (!thread || thread->ticket.held || !ring_has_room_for(GROUP_RECORD_SIZE))
+		return false;
+	if (thread->region.remembers && !is_new_group())
+		return false;
+	if (!ensure_told(thread) || !flush_gap())
+		return false;
+	take_tickets(&thread->ticket, GROUP_PAGES);
+	record = bpf_ringbuf_reserve(&ring, GROUP_RECORD_SIZE, 0);
+	if (!record)
+		return false;
+	if (bpf_probe_read_user(record->content, GROUP_SIZE, (const void *)thread->next)) {
+		bpf_ringbuf_discard(record, 0);
+		return false;
+	}
+	record->reader = HUSK_READER_BPF_NOFAULT;
+	record->address = thread->next;
+	record->content_size = GROUP_SIZE;
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, GROUP_RECORD_SIZE,
+		    thread->region.id);
+	bpf_ringbuf_submit(record, 0);
+	if (thread->region.remembers)
+		note_group_sent();
+	thread->next += GROUP_SIZE;
+	thread->captured += GROUP_PAGES;
+	return true;
+}
+
+/* Passes over pages that do not exist, up to `end`. */
+static __always_inline enum step pass_over(struct thread *thread, __u64 end)
+{
+	if (end > thread->region.end)
+		end = thread->region.end;
+	thread->untouched += (end - thread->next) / HUSK_PAGE_SIZE;
+	thread->next = end;
+	return STEP_ON;
+}
+
+/* Where anonymous memory has no page, there is nothing. */
+static __always_inline bool is_nothing(const struct thread *thread)
+{
+	const struct region *region = &thread->region;
+
+	return thread->presence == PRESENCE_NONE &&
+	       (region->absent == ABSENT_UNTOUCHED || region->absent == ABSENT_HIDDEN);
+}
+
+/* Whole pages that are there, as far as a group goes? */
+static __always_inline bool has_group(const struct thread *thread)
+{
+	__u64 end = thread->next + GROUP_SIZE;
+
+	return config.ring_size >= 16 * GROUP_SIZE && thread->presence == PRESENCE_THERE &&
+	       !thread->region.changing && end <= thread->extent_end && end <= thread->region.end;
+}
+
+/* Reads the page at thread->next without a fault. False: it is not resident. */
+static __always_inline bool look_at_page(struct thread *thread, enum source *source)
+{
+	const void *place = (const void *)thread->next;
+	__u64 word;
+
+	*source = SOURCE_PLACE;
+	if (thread->presence == PRESENCE_NONE || thread->presence == PRESENCE_ELSEWHERE)
+		return false;
+	if (thread->region.changing || (thread->region.remembers && was_sent(thread))) {
+		*source = SOURCE_SCRATCH;
+		return !bpf_probe_read_user(thread->scratch, HUSK_PAGE_SIZE, place);
+	}
+	/* Asked first, because a record that is given back still uses up the ring. */
+	return !bpf_probe_read_user(&word, sizeof(word), place);
 }
 
 /*
@@ -276,56 +383,42 @@ GLOBAL int send_page(__u32 source)
  */
 static __always_inline enum step copy_page(struct thread *thread, const bool may_sleep)
 {
-	const void *source = (const void *)thread->next;
-	bool resident;
-	__u64 word;
+	enum source source;
 	long error;
 
-	if (!thread->region.populated) {
-		thread->untouched += (thread->region.end - thread->next) / HUSK_PAGE_SIZE;
-		thread->next = thread->region.end;
+	if (!thread->region.populated)
+		return pass_over(thread, thread->region.end);
+	presence_at_next(thread);
+	if (is_nothing(thread))
+		return pass_over(thread, thread->extent_end);
+	if (has_group(thread) && send_group())
 		return STEP_ON;
+	if (look_at_page(thread, &source))
+		return as_step(send_page(source));
+	switch (missing_page(thread)) {
+	case MISSING_UNTOUCHED:
+		return pass_over(thread, thread->next + HUSK_PAGE_SIZE);
+	case MISSING_USERFAULT:
+		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0));
+	case MISSING_PROTECTED:
+		thread->reads_outside = 1;
+		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0));
+	case MISSING_FAULT:
+		break;
 	}
-	if (thread->region.changing) {
-		resident = !bpf_probe_read_user(thread->scratch, HUSK_PAGE_SIZE, source);
-		if (resident)
-			return as_step(send_page(SOURCE_SCRATCH));
-	} else {
-		/* Asked first, because a record that is given back still uses up the ring. */
-		resident = !bpf_probe_read_user(&word, sizeof(word), source);
-	}
-	if (!resident) {
-		switch (missing_page(thread)) {
-		case MISSING_UNTOUCHED:
-			thread->untouched++;
-			thread->next += HUSK_PAGE_SIZE;
-			return STEP_ON;
-		case MISSING_USERFAULT:
-			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_USERFAULTFD, 0));
-		case MISSING_PROTECTED:
-			thread->reads_outside = 1;
-			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_PROTECTED, 0));
-		case MISSING_FAULT:
-			break;
-		}
-		if (!may_sleep)
-			return as_step(extend_gap(HUSK_RECORD_UNREADABLE,
-						  HUSK_CAUSE_NOT_RESIDENT, 0));
-		if (!ring_has_room_for_pages())
-			return as_step(page_finds_no_room(thread));
-		error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, source);
-		if (error && !is_behind_end(thread))
-			return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error));
-		/* A page of zeros was made by the asking, and costs the target no memory (it is
-		 * the zero page). */
-		if (error ||
-		    (thread->region.absent == ABSENT_HIDDEN && scratch_is_zero(thread))) {
-			thread->untouched++;
-			thread->next += HUSK_PAGE_SIZE;
-			return STEP_ON;
-		}
-	}
-	return as_step(send_page(resident ? SOURCE_PLACE : SOURCE_SCRATCH_FAULTED));
+	if (!may_sleep)
+		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0));
+	if (!ring_has_room_for(sizeof(struct husk_page)))
+		return as_step(page_finds_no_room(thread));
+	error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, (const void *)thread->next);
+	if (error && !is_behind_end(thread))
+		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_FAULT, -error));
+	/* A page of zeros was made by the asking, and costs the target no memory (it is
+	 * the zero page). */
+	if (error || (thread->region.absent == ABSENT_HIDDEN &&
+		      thread->presence == PRESENCE_UNKNOWN && scratch_is_zero(thread)))
+		return pass_over(thread, thread->next + HUSK_PAGE_SIZE);
+	return as_step(send_page(SOURCE_SCRATCH_FAULTED));
 }
 
 #endif /* HUSK_PAGES_H */

@@ -51,8 +51,10 @@ static __always_inline void follow_child(struct task_struct *child)
 		send_loss(0, 0, HUSK_CAUSE_NO_STATE);
 		return;
 	}
-	if (!shares_memory)
+	if (!shares_memory) {
+		inherit_space(BPF_CORE_READ(child, mm, context.ctx_id));
 		inherit_changing(BPF_CORE_READ(child, mm, context.ctx_id));
+	}
 	tell_fork(number, host_pid, shares_memory);
 }
 

@@ -22,21 +22,26 @@ struct husk_process_exec *process_exec_type;
 struct husk_write *write_type;
 struct husk_file *file_type;
 
-static __always_inline void count(__u32 counter)
+static __always_inline void count_more(__u32 counter, __u64 more)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
 
 	if (value)
-		*value += 1; /* a statistic: a lost update does no harm */
+		*value += more; /* a statistic: a lost update does no harm */
 }
 
-/* A record about [start, end) of the current process has found no room. */
-GLOBAL int note_unsent(__u64 start, __u64 end)
+static __always_inline void count(__u32 counter)
+{
+	count_more(counter, 1);
+}
+
+/* A record about [start, end) of the current process, with so many numbers, has found no room. */
+GLOBAL int note_unsent(__u64 start, __u64 end, __u32 numbers)
 {
 	struct unsent first = {.start = start, .end = end}, *known;
 	__u32 pid = current_pid();
 
-	count(HUSK_COUNTER_UNSENT);
+	count_more(HUSK_COUNTER_UNSENT, numbers);
 	known = bpf_map_lookup_elem(&unsent, &pid);
 	if (!known) {
 		bpf_map_update_elem(&unsent, &pid, &first, BPF_NOEXIST);
@@ -53,8 +58,8 @@ GLOBAL int note_unsent(__u64 start, __u64 end)
 	return 0;
 }
 
-/* Takes the next number of this CPU. Programs may preempt one another: atomic. */
-static __always_inline void take_ticket(struct ticket *ticket)
+/* Takes the next numbers of this CPU, if none are held. Programs may preempt one another: atomic. */
+static __always_inline void take_tickets(struct ticket *ticket, __u32 count)
 {
 	__u32 key = HUSK_COUNTER_SEQUENCE;
 	__u64 *next;
@@ -65,8 +70,13 @@ static __always_inline void take_ticket(struct ticket *ticket)
 	if (!next)
 		return;
 	ticket->cpu = bpf_get_smp_processor_id();
-	ticket->sequence = __sync_fetch_and_add(next, 1);
-	ticket->held = 1;
+	ticket->sequence = __sync_fetch_and_add(next, count);
+	ticket->held = count;
+}
+
+static __always_inline void take_ticket(struct ticket *ticket)
+{
+	take_tickets(ticket, 1);
 }
 
 static __always_inline __u64 transition_id(const struct ticket *ticket)
@@ -89,15 +99,15 @@ static __always_inline void fill_header(struct husk_header *header, struct ticke
 	header->host_tid = id;
 	header->pid = current_pid();
 	header->tid = current_tid();
-	header->reserved = 0;
+	header->numbers = ticket->held;
 	header->transition = transition;
 	ticket->held = 0;
 }
 
-static __always_inline bool ring_has_room_for_pages(void)
+static __always_inline bool ring_has_room_for(__u64 size)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
-	       config.ring_size - config.ring_size / 8 - sizeof(struct husk_page);
+	       config.ring_size - config.ring_size / 8 - size;
 }
 
 /* Sends a run of pages without bytes. False: no room. */
@@ -125,7 +135,7 @@ static __always_inline void send_loss(__u64 start, __u64 length, __u32 cause)
 	struct ticket ticket = {};
 
 	if (!send_page_range(&ticket, HUSK_RECORD_LOSS, 0, start, length, cause, 0))
-		note_unsent(start, start + length);
+		note_unsent(start, start + length, 1);
 }
 
 /* The same, as a function of its own: less of the stack is taken where it is called. */

@@ -103,6 +103,7 @@ static long note_prior(struct task_struct *task, struct vm_area_struct *vma,
 	thread->prior[index].protection = protection;
 	thread->prior[index].backing = vma->vm_file ? HUSK_BACKING_FILE : HUSK_BACKING_ANONYMOUS;
 	thread->prior[index].shared = is_shared;
+	thread->prior[index].changing = is_changing(vma, protection);
 	thread->prior_count = index + 1;
 	return 0;
 }
@@ -148,10 +149,11 @@ GLOBAL int note_prior_regions(__u64 address, __u64 length)
  * The protection before the call at `address`, and the backing; shortens *end to where
  * that answer ends.
  */
-static __always_inline __u32 prior_protection(const struct thread *thread, __u64 address,
+static __always_inline __u32 prior_protection(struct thread *thread, __u64 address,
 					      __u64 *end, __u32 *backing)
 {
 	*backing = HUSK_BACKING_UNKNOWN;
+	thread->prior_is_code = 0;
 	for (__u32 i = 0; i < MAX_PRIOR; i++) {
 		const struct prior *prior = &thread->prior[i];
 
@@ -167,6 +169,8 @@ static __always_inline __u32 prior_protection(const struct thread *thread, __u64
 		if (prior->end < *end)
 			*end = prior->end;
 		*backing = prior->backing;
+		thread->prior_is_code =
+			(prior->protection & HUSK_PROTECTION_EXECUTE) && !prior->changing;
 		return prior->protection;
 	}
 	return thread->prior_incomplete ? HUSK_PROTECTION_UNKNOWN : 0;
@@ -186,6 +190,7 @@ static __always_inline void forget_region(struct region *region)
 	region->path_size = 0;
 	region->mapping = 0;
 	region->changing = 0;
+	region->remembers = 0;
 	region->on_disk = 0;
 	region->overlay.inode = 0;
 }

@@ -13,6 +13,8 @@
 #define MAX_VIEWED 65536
 #define MAX_SPOTS 16 /* pages that a caller's stack points to */
 #define MAPLE_NODE_WORDS 32 /* 256 bytes */
+#define EXTENT_PAGES 16 /* whose page table entries are read at once */
+#define GROUP_PAGES HUSK_GROUP_PAGES
 
 const volatile struct husk_config config = {};
 
@@ -84,6 +86,14 @@ struct {
 	__uint(max_entries, 64 * 1024 * 1024);
 } ring SEC(".maps");
 
+/* Husk counts it up while it lives, whatever else it does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} heartbeat SEC(".maps");
+
 /* What was told to no one because the ring was full, by process: from the lowest address to the
  * highest one. */
 struct unsent {
@@ -112,7 +122,7 @@ struct prior {
 	__u32 protection;
 	__u32 backing; /* ANONYMOUS or FILE: enough to know what a missing page means */
 	__u32 shared;
-	__u32 padding;
+	__u32 changing; /* it could change without a call */
 };
 
 /* What it means when a page of the region is not resident. */
@@ -123,6 +133,14 @@ enum absent {
 	ABSENT_ASK_CACHE = 3, /* memfd, shared memory: it may be in the page cache */
 	ABSENT_USERFAULT = 4, /* the same, but it must not be asked for */
 	ABSENT_PROTECTED = 5, /* or a protection key keeps this thread from reading it */
+};
+
+/* Does a page exist (page_tables.h)? */
+enum presence {
+	PRESENCE_UNKNOWN = 0,
+	PRESENCE_NONE = 1,
+	PRESENCE_THERE = 2,
+	PRESENCE_ELSEWHERE = 3, /* swapped out, or being moved: a fault brings it back */
 };
 
 /* The region that is being looked at. */
@@ -141,14 +159,15 @@ struct region {
 	__u8 changing;  /* executable, and its bytes can change without a call that says so */
 	__u8 on_disk;   /* a private mapping of a named file, no page of which has been written */
 	__u8 untold;    /* open, and its transition is sent with its first page only */
-	__u8 padding[2];
+	__u8 remembers; /* its pages are compared with what was sent of them before (changing.h) */
+	__u8 padding[1];
 	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
 	__u32 path_size;
 	__u32 path_padding;
 	char path[HUSK_PATH_SIZE];
 };
 
-/* A record number that has been taken. */
+/* Record numbers that have been taken: so many, from `sequence` on. */
 struct ticket {
 	__u64 sequence;
 	__u32 cpu;
@@ -227,8 +246,14 @@ struct thread {
 	__u8 wants_stop; /* the enforcer of W^X is to see what the call has done */
 	__u8 awaits_watch; /* user space is to handle the records so far before it goes on */
 	__u8 may_spin; /* when the ring is full */
-	__u8 more_padding[1];
+	__u8 prior_is_code; /* the last one asked for was executable and could not change */
 	__u64 copying_key;
+	/* Among the calls that change the address space's regions (spaces.h). */
+	__u64 change;
+	__u8 in_change;
+	__u8 changes_alone; /* no other thread was in such a call when it began */
+	__u8 change_padding[6];
+	__u64 leaves_space; /* the address space that ends with the call; 0: others use it too */
 	struct viewed_file written; /* a call is writing to it; inode 0: to none of interest */
 	struct prior prior[MAX_PRIOR];
 	__s64 result;
@@ -261,13 +286,18 @@ struct thread {
 	__u8 stalled;     /* no room in the ring: come again */
 	__u8 out_of_time; /* the rest of the pages is given up */
 	__u8 padding[2];
-	__u64 stall_start_ns, stall_progress_ns, stall_consumer;
+	__u64 stall_start_ns, stall_progress_ns, stall_life, stall_consumer;
 	__u64 hole_start; /* of the pages before `next` that are not mapped any more */
 	__u8 in_hole;
 	__u8 still_executable;
 	__u8 hole_padding[6];
 	/* The ring's position after the record of pages that user space has to read. */
 	__u64 outside_position;
+	/* Of the pages from extent_start to extent_end it is known whether they exist. */
+	__u64 extent_start, extent_end;
+	__u64 entries[EXTENT_PAGES];
+	__u32 presence; /* enum presence */
+	__u32 extent_padding;
 	/* Up to here the open region was seen to be there still, with so many untouched. */
 	__u64 checked, checked_untouched;
 

@@ -215,7 +215,7 @@ GLOBAL int tell_region(__u32 is_unseen)
 	struct thread *thread = this_thread();
 	__u32 previous, prior_backing;
 	struct region *region;
-	bool is_new, is_empty;
+	bool is_new, is_empty, is_known;
 	__u64 end;
 
 	if (!thread)
@@ -248,6 +248,10 @@ GLOBAL int tell_region(__u32 is_unseen)
 		thread->next = end;
 		return STEP_ON;
 	}
+	/* It was code before, is code now, and no one can have written to it in between. */
+	is_known = thread->mode == MODE_CHANGE && is_mprotect(thread) && thread->prior_is_code &&
+		   (region->protection & HUSK_PROTECTION_EXECUTE) && !region->changing &&
+		   is_known_code(thread->next, end);
 	if (!region_matters(thread, previous)) {
 		thread->next = end;
 		return STEP_ON;
@@ -255,16 +259,22 @@ GLOBAL int tell_region(__u32 is_unseen)
 	/* A new anonymous mapping has nothing in it yet: its record says all there is. */
 	region->open = (region->protection & HUSK_PROTECTION_EXECUTE) &&
 		       !(thread->mode == MODE_CHANGE && is_empty) &&
-		       !(is_new && !region->populated);
+		       !(is_new && !region->populated) && !is_known;
+	if (is_known)
+		region->flags |= HUSK_TRANSITION_KNOWN;
 	if (region->open && config.reference_files && region->on_disk) {
 		region->open = 0;
 		region->flags |= HUSK_TRANSITION_REFERENCED;
 	}
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
+	if (is_new)
+		forget_seen(thread->next, end);
+	/* What is made executable once may be so again and again. */
+	region->remembers = region->changing ||
+			    (thread->mode == MODE_CHANGE && is_mprotect(thread) &&
+			     !region->on_disk);
 	if (region->changing && thread->mode != MODE_LOOK) {
-		if (is_new)
-			forget_seen(thread->next, end);
 		if (config.watches_calls_later && !some_memory_changes())
 			thread->awaits_watch = 1;
 		note_changing(thread->next, end);
@@ -426,6 +436,8 @@ GLOBAL int close_region(void)
 		record->stalled_ns = thread->stalled_ns;
 		bpf_ringbuf_submit(record, 0);
 	}
+	if (!thread->lost && !thread->unreadable && thread->mode == MODE_CHANGE)
+		note_known_code(thread->region.start, thread->region.end);
 	thread->region.open = 0;
 	return STEP_ON;
 }
@@ -560,6 +572,7 @@ static __always_inline void begin_walk(struct thread *thread, __u32 mode)
 	thread->ticket.held = 0;
 	thread->gap_start = thread->gap_end = 0;
 	thread->may_spin = 0;
+	thread->extent_start = thread->extent_end = 0;
 }
 
 /* The walk that has been begun, in a context that may not sleep. */

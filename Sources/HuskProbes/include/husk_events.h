@@ -29,9 +29,11 @@ typedef uint64_t husk_u64;
 typedef int64_t husk_s64;
 #endif
 
-#define HUSK_FORMAT_VERSION 3
+#define HUSK_FORMAT_VERSION 4
 
 #define HUSK_PAGE_SIZE 4096
+/* Pages that lie side by side and exist are sent so many at once. */
+#define HUSK_GROUP_PAGES 16
 #define HUSK_COMM_SIZE 16
 /* Room for a path; a component has at most 255 bytes (NAME_MAX) and a zero. */
 #define HUSK_PATH_SIZE 512
@@ -42,7 +44,7 @@ typedef int64_t husk_s64;
 /* husk_header.kind: which structure follows. */
 enum husk_record_kind {
 	HUSK_RECORD_TRANSITION = 1,     /* struct husk_transition */
-	HUSK_RECORD_PAGE = 2,           /* struct husk_page, with content */
+	HUSK_RECORD_PAGE = 2,           /* struct husk_page: one page, or a group of them */
 	HUSK_RECORD_UNREADABLE = 3,     /* struct husk_page_range: no content */
 	HUSK_RECORD_LOSS = 4,           /* struct husk_page_range: not captured */
 	HUSK_RECORD_TRANSITION_END = 5, /* struct husk_transition_end */
@@ -137,6 +139,9 @@ enum husk_backing {
 /* Its bytes can change without a call that says so: writable, registered with userfaultfd, or
  * what stands behind it is mapped writable elsewhere, by whomever. */
 #define HUSK_TRANSITION_CHANGING 256u
+/* It was executable before and could not be written to, and is so now: what it holds was captured
+ * when it became so. No pages follow. */
+#define HUSK_TRANSITION_KNOWN 512u
 
 /* husk_transition.trigger: why memory that can change without a call is looked at now. */
 enum husk_trigger {
@@ -183,7 +188,8 @@ enum husk_cause {
 
 /*
  * Every record begins so. A record's identity is (cpu, sequence): the number is
- * taken before anything can fail, so a missing number is a lost record.
+ * taken before anything can fail, so a missing number is a lost record. A page's number is
+ * taken with it; those of a group that was not sent as one go with the next record.
  */
 struct husk_header {
 	husk_u32 size; /* of the whole record, in bytes */
@@ -196,7 +202,7 @@ struct husk_header {
 	husk_u32 host_tid;
 	husk_u32 pid; /* in Husk's own PID namespace; 0: not visible there */
 	husk_u32 tid;
-	husk_u32 reserved;
+	husk_u32 numbers; /* that it has taken: from `sequence` on, mostly 1 */
 	husk_u64 transition; /* id that joins a transition with its pages */
 };
 
@@ -241,7 +247,10 @@ struct husk_transition {
 	husk_u64 stack[HUSK_STACK_WORDS];
 };
 
-/* One page and its bytes. */
+/*
+ * One page and its bytes; or HUSK_GROUP_PAGES of them, side by side: then the record is so much
+ * longer, and has taken as many numbers, one for each page from header.sequence on.
+ */
 struct husk_page {
 	struct husk_header header;
 	husk_u64 address;
@@ -357,7 +366,12 @@ struct husk_config {
 	husk_u32 enforcer;
 	/* The program that watches every call is attached when the first such memory is told. */
 	husk_u8 watches_calls_later;
-	husk_u8 reserved[3];
+	/* How the machine's page tables are built: levels (0: not known, they are not read), and how
+	 * many bits of an entry tell where memory is. */
+	husk_u8 page_table_levels;
+	husk_u8 physical_bits;
+	/* A thread does not wait for room: what finds none is lost, and recorded as such. */
+	husk_u8 never_stalls;
 	/* The sixth argument of calls that it makes in a target's name. */
 	husk_u64 enforcer_mark;
 };

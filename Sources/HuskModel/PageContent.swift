@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+internal import CXXHash
+internal import Synchronization
+
+/// The bytes of a page.
+///
+/// A view of a ``PageGroup``: pages that were captured together share one storage, and copies cost
+/// nothing. Two contents are equal if their bytes are.
+public struct PageContent: Hashable, Sendable {
+    private let group: PageGroup
+    private let index: Int
+
+    /// One page alone.
+    public init(_ bytes: [UInt8]) {
+        self.init(PageGroup(bytes, pageSize: max(1, bytes.count)), 0)
+    }
+
+    fileprivate init(_ group: PageGroup, _ index: Int) {
+        self.group = group
+        self.index = index
+    }
+
+    public var size: Int { group.pageSize }
+
+    /// The bytes, not copied.
+    public var bytes: ArraySlice<UInt8> { group.bytes(at: index) }
+
+    /// The SHA-256. Computed when it is first asked for, and kept.
+    public var digest: Digest { group.digest(at: index) }
+
+    /// See ``ContentKey``.
+    public var key: ContentKey { group.keys[index] }
+
+    public static func == (left: PageContent, right: PageContent) -> Bool {
+        guard left.key == right.key else { return false }
+        if left.group === right.group, left.index == right.index { return true }
+        return left.bytes == right.bytes
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(key)
+    }
+}
+
+/// Tells contents apart within one run of Husk: 128 bits of XXH3 with a seed that no target knows,
+/// ten times as fast as a SHA-256. Never stored: another run has another seed.
+public struct ContentKey: Hashable, Sendable {
+    private let low: UInt64
+    private let high: UInt64
+
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+        let hash = XXH3_128bits_withSeed(bytes.baseAddress, bytes.count, Self.seed)
+        low = hash.low64
+        high = hash.high64
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(low)  // already uniformly distributed
+    }
+
+    /// A part of it, for tables that may be wrong once in 2^64.
+    var short: UInt64 { low }
+}
+
+/// Pages that lie side by side and were captured together, in one storage.
+public final class PageGroup: Sendable {
+    public let pageSize: Int
+    private let storage: [UInt8]
+    fileprivate let keys: [ContentKey]
+    private let digests = Mutex<[Digest?]>([])
+
+    /// - Parameter bytes: a multiple of `pageSize`; what is left over belongs to no page.
+    public init(_ bytes: [UInt8], pageSize: Int) {
+        self.pageSize = pageSize
+        storage = bytes
+        // Safe: reads within the array, for the time of the call.
+        keys = bytes.withUnsafeBytes { bytes in
+            (0..<bytes.count / pageSize).map { index in
+                ContentKey(
+                    UnsafeRawBufferPointer(
+                        rebasing: bytes[index * pageSize..<(index + 1) * pageSize]))
+            }
+        }
+    }
+
+    public var count: Int { keys.count }
+
+    public subscript(index: Int) -> PageContent { PageContent(self, index) }
+
+    fileprivate func bytes(at index: Int) -> ArraySlice<UInt8> {
+        storage[index * pageSize..<(index + 1) * pageSize]
+    }
+
+    fileprivate func digest(at index: Int) -> Digest {
+        digests.withLock { digests in
+            if digests.isEmpty { digests = [Digest?](repeating: nil, count: count) }
+            if let known = digests[index] { return known }
+            // Memory that was filled with one pattern: its pages are hashed once.
+            var digest: Digest?
+            if index > 0, let before = digests[index - 1], keys[index] == keys[index - 1],
+                bytes(at: index) == bytes(at: index - 1)
+            {
+                digest = before
+            }
+            let found = digest ?? Digest(of: bytes(at: index))
+            digests[index] = found
+            return found
+        }
+    }
+}
