@@ -51,8 +51,8 @@ sub time_until {
     my $start = time;
     my $pid = open3(my $in, my $out, undef, @command);
     my $elapsed;
-    while (<$out>) {
-        if (/$pattern/) { $elapsed = time - $start; last }
+    while (my $line = <$out>) {
+        if ($line =~ $pattern) { $elapsed = time - $start; last }
     }
     kill 'INT', $pid;
     waitpid $pid, 0;
@@ -139,7 +139,7 @@ sub last_line {
 # Husk attached to a process, and how that is ended.
 sub start_tracer {
     my $pid = open3(my $in, my $out, undef, $husk, 'attach', @_);
-    while (<$out>) { return [$pid, $out] if /tracing process/ }
+    while (my $line = <$out>) { return [$pid, $out] if $line =~ /tracing process/ }
     die "husk attach @_ does not trace\n";
 }
 sub stop_tracer { my ($tracer) = @_; kill 'INT', $tracer->[0]; waitpid $tracer->[0], 0 }

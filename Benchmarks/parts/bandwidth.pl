@@ -13,7 +13,7 @@ use Bench;
 
 sub bandwidth {
     my $pairs = setting(pairs => 5);
-    my $rounds = setting(rounds => 8);
+    my $rounds = setting(rounds => 32);
     my $region = compile('region');
     my $ring = 256 << 20;
     my @ways = (

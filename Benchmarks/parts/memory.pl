@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What Husk itself keeps in memory while it captures many GiB of new content into a folder. The
-# ring is mapped (RssFile or RssShmem), so it is told apart from what Husk has allocated (RssAnon).
+# ring is mapped (RssFile or RssShmem; its pages twice, one behind the other, so they count twice),
+# so it is told apart from what Husk has allocated (RssAnon).
 use strict;
 use warnings;
 use File::Path qw(remove_tree);
