@@ -14,7 +14,7 @@ sub workloads {
     return (
         [node => 'node', "$folder/hot.js", 5000],
         [java => 'java', '-cp', $work, 'Hot', 14000],
-        [luajit => 'luajit', "$folder/hot.lua", 110],
+        [luajit => 'luajit', "$folder/hot.lua", 100],
         [sbcl => 'sbcl', '--script', "$folder/hot.lisp", 2400],
     );
 }

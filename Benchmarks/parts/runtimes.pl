@@ -10,10 +10,11 @@ sub runtimes {
     my $pairs = setting(pairs => 11);
     my @workloads = (
         workloads(),
-        # Thousands of mprotect calls of 128 MiB, each of which means a page or two.
+        # Thousands of mprotect calls of 128 MiB, each of which is about a page or two.
         [ruby => 'ruby', '--yjit', 'Benchmarks/workloads/hot.rb', setting(methods => 3300)],
-        # The worst case: nothing but pages that change and become executable.
-        [toggle => compile('toggle'), '-t', 2, '-n', setting(toggles => 100000)],
+        # The worst case: nothing but pages that change and become executable. (Short, alone: under
+        # Husk it is not.)
+        [toggle => compile('toggle'), '-t', 2, '-n', setting(toggles => 20000)],
     );
     my (@rows, @bars);
     for (grep { !$only || $only eq $_->[0] } @workloads) {
