@@ -27,7 +27,7 @@ sub spread { my @s = sort { $a <=> $b } @_; sprintf '%.2f to %.2f', $s[0], $s[-1
 # Builds Benchmarks/NAME.c, says where it is.
 sub compile {
     my ($name, @more) = @_;
-    system('cc', '-O2', '-Wall', @more, "Benchmarks/$name.c", '-o', "$work/$name", '-pthread') == 0 or die;
+    system('cc', '-O2', '-Wall', "Benchmarks/$name.c", '-o', "$work/$name", '-pthread', @more) == 0 or die;
     return "$work/$name";
 }
 
@@ -167,13 +167,15 @@ sub table {
     print "\n";
     my $file = "$work/results.json";
     my $results = {};
-    if (open my $in, '<', $file) { local $/; $results = eval { JSON::PP::decode_json(<$in>) } // {} }
+    # (No decoding of characters, either way: the sources are UTF-8, and so is the file.)
+    my $json = JSON::PP->new->canonical->pretty;
+    if (open my $in, '<', $file) { local $/; $results = eval { $json->decode(<$in>) } // {} }
     $results->{$name} = {
         title => $title, columns => \@names, rows => [map { [map { "$_" } @$_] } @$rows],
         taken => strftime('%Y-%m-%d', localtime), %more,
     };
     open my $out, '>', $file or die;
-    print $out JSON::PP->new->canonical->pretty->encode($results);
+    print $out $json->encode($results);
     close $out or die;
 }
 
