@@ -140,6 +140,15 @@ int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event)
 	return 1;
 }
 
+int husk_trace_has_news(pid_t tid)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)tid, &info,
+		      WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL | __WNOTHREAD) == 0 &&
+	       info.si_pid != 0;
+}
+
 int husk_trace_reap(pid_t tid, int *status)
 {
 	return waitpid(tid, status, __WALL | WNOHANG) == tid ? 0 : -ECHILD;

@@ -61,6 +61,11 @@ struct husk_trace_event {
  * 0 (nothing), or -errno; EINTR is passed on. An end is told and not consumed. */
 int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event);
 
+/* Has a tracee something to tell that has not been waited for? Of one that has been seen to stop it
+ * means that it is not in that stop any more: it has been killed, or another thread has executed a
+ * program and has its number now. */
+int husk_trace_has_news(pid_t tid);
+
 /* Takes note of an end: its status. */
 int husk_trace_reap(pid_t tid, int *status);
 

@@ -26,9 +26,9 @@ extension Enforcer {
     /// Makes a call; the thread must be stopped, and is afterwards as it was. Returns what the
     /// call returned; nil: it could not be made.
     func call(_ tracee: Tracee, _ number: Int, _ arguments: UInt64...) -> Int? {
-        guard var saved = tracee.registers, let instruction = callInstruction(tracee) else {
-            return nil
-        }
+        guard !tracee.hasMovedOn, var saved = tracee.registers,
+            let instruction = callInstruction(tracee)
+        else { return nil }
         if let abort = abortOfSection(tracee, saved.rip) { saved.rip = abort }
         var registers = saved
         let places: [WritableKeyPath<user_regs_struct, CUnsignedLongLong>] = [
@@ -73,9 +73,9 @@ extension Enforcer {
     func step(_ tracee: Tracee) -> Int32? {
         while true {
             tracee.isStopped = false
-            guard husk_trace_step(tracee.tid) == 0, let status = wait(for: tracee) else {
-                return nil
-            }
+            guard !tracee.isGone, tracee.hasMovedOn || husk_trace_step(tracee.tid) == 0,
+                let status = wait(for: tracee)
+            else { return nil }
             let signal = status >> 8 & 0xFF
             if status >> 16 != 0 {
                 // It was asked to stop before; it stands, and is stepped again.

@@ -166,15 +166,16 @@ final class Enforcer: @unchecked Sendable {
             if result == -EINTR { continue }
             guard result >= 0 else { return nil }
             if result == 0 { continue }
-            if event.tid == tracee.tid, event.has_ended == 0,
-                event.status >> 16 != Self.eventExec
+            let kind = event.status >> 16
+            if event.tid == tracee.tid, event.has_ended == 0, kind != Self.eventExec,
+                kind != Self.eventExit
             {
                 tracee.isStopped = true
                 return event.status
             }
             if event.has_ended != 0 {
                 takeEnd(of: event.tid)
-            } else if event.status >> 16 == Self.eventExit {
+            } else if kind == Self.eventExit {
                 handle(event)  // others may wait for its end
             } else {
                 putOff(event)
@@ -326,6 +327,7 @@ final class Enforcer: @unchecked Sendable {
         ReapedChildren.reap(tid)
         waiting[tid] = nil
         guard let tracee = tracees.removeValue(forKey: tid) else { return }
+        tracee.isGone = true
         guard !tracees.values.contains(where: { $0.pid == tracee.pid }) else { return }
         endedSpaces.append(tracee.space)
         if endedSpaces.count > Self.endedSpacesLimit { endedSpaces.removeFirst() }
@@ -394,6 +396,7 @@ final class Enforcer: @unchecked Sendable {
     @discardableResult
     func add(_ tid: Int32, of pid: Int32, _ space: EnforcedSpace) -> Tracee {
         let tracee = Tracee(tid: tid, pid: pid, space: space)
+        tracees[tid]?.isGone = true
         tracees[tid] = tracee
         return tracee
     }
@@ -417,6 +420,7 @@ final class Enforcer: @unchecked Sendable {
     /// execve(2): all that was enforced is gone. What the program maps is told by a stop.
     func takeExecution(of tracee: Tracee) {
         for (tid, other) in tracees where other.pid == tracee.pid && tid != tracee.tid {
+            other.isGone = true
             tracees[tid] = nil
         }
         let isShared = tracees.values.contains { $0 !== tracee && $0.space === tracee.space }

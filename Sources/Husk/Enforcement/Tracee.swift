@@ -10,6 +10,8 @@ final class Tracee {
     let pid: Int32
     var space: EnforcedSpace
     var isStopped = false
+    /// It has ended, or another thread has its number now.
+    var isGone = false
     /// It is no target, but has a target's memory: until it executes a program.
     var isBorrower = false
     /// It is no target, and has memory of its own.
@@ -60,14 +62,20 @@ final class Tracee {
         return husk_trace_registers(tid, &registers) == 0 ? registers : nil
     }
 
+    /// It is not in the stop any more in which it was seen. Its number may be another thread's,
+    /// who has executed a program: what was meant for this one must not be done to that one.
+    var hasMovedOn: Bool { isGone || husk_trace_has_news(tid) != 0 }
+
     @discardableResult
     func set(_ registers: user_regs_struct) -> Bool {
+        guard !hasMovedOn else { return false }
         var registers = registers
         return husk_trace_set_registers(tid, &registers) == 0
     }
 
     func goOn(delivering signal: Int32 = 0) {
         isStopped = false
+        guard !hasMovedOn else { return }  // what it is now will be told
         _ = husk_trace_continue(tid, signal != 0 ? signal : undelivered)
         if signal == 0 { undelivered = 0 }
     }
