@@ -26,4 +26,9 @@ public enum ErrorNames {
         default: "errno \(errno)"
         }
     }
+
+    /// In words, as strerror(3) gives them.
+    static func text(_ errno: Int32) -> String {
+        String(cString: strerror(errno))
+    }
 }

@@ -18,6 +18,27 @@ public struct Digest: Hashable, Sendable {
         self = builder.finish()
     }
 
+    /// Takes back what ``hexadecimal`` gives; nil: it is anything else.
+    public init?(hexadecimal text: String) {
+        var values: [UInt64] = [0, 0, 0, 0]
+        var count = 0
+        for digit in text.utf8 {
+            let value: UInt8
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            guard count < 64 else { return nil }
+            values[count / 16] = values[count / 16] << 4 | UInt64(value)
+            count += 1
+        }
+        guard count == 64 else { return nil }
+        words = (
+            values[0].bigEndian, values[1].bigEndian, values[2].bigEndian, values[3].bigEndian
+        )
+    }
+
     fileprivate init(_ hash: SHA256) {
         words = hash.finalize().withUnsafeBytes { bytes in
             (

@@ -18,6 +18,8 @@ enum ExitStatus: Int32, Error, CaseIterable {
     case incomplete = 122
     /// The output could not be written.
     case output = 123
+    /// A stored capture is not what it says (`husk verify`).
+    case notVerified = 124
     /// Husk itself has failed.
     case failure = 125
     /// The command was found and could not be executed.
@@ -33,6 +35,7 @@ enum ExitStatus: Int32, Error, CaseIterable {
           121      this kernel or your rights do not allow it (see `husk doctor`)
           122      the capture is incomplete: what is missing has been said
           123      the output could not be written
+          124      `husk verify`: the capture is not what it says
           125      Husk itself has failed
           126, 127 the command cannot be executed, was not found
           other    under `run`: the target's own; 128 + N if signal N ended it
@@ -69,6 +72,13 @@ extension OutputError: ReportableFailure {
     var advice: String? { hint }
     var extra: String? { nil }
     var exitStatus: ExitStatus { .output }
+}
+
+extension VerificationError: ReportableFailure {
+    var summary: String { description }
+    var advice: String? { hint }
+    var extra: String? { nil }
+    var exitStatus: ExitStatus { .usage }
 }
 
 /// Ends the process.

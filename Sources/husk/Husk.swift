@@ -14,14 +14,15 @@ struct HuskCommand: ParsableCommand {
               husk run -- ./sample            trace a command from its first instruction
               husk run -o out/ -- ./sample    keep the pages, with a manifest
               husk attach 4242                trace a process that runs; Ctrl-C ends it
+              husk verify out/                check what was kept, from its bytes
               husk doctor                     what this kernel and your rights allow
 
-            Husk needs root, or CAP_BPF and CAP_PERFMON.
+            To trace, Husk needs root, or CAP_BPF and CAP_PERFMON.
 
             \(ExitStatus.help)
             """,
         version: huskVersion,
-        subcommands: [Run.self, Attach.self, Doctor.self])
+        subcommands: [Run.self, Attach.self, Verify.self, Doctor.self])
 
     static func main() {
         StandardDescriptors.makeSureOfThem()
