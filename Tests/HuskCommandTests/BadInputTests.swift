@@ -18,6 +18,10 @@ struct BadInputTests {
             (["run", "--"], 64, "Missing expected argument"),
             (["run", "-o", "no-such-folder", "--", "/bin/true"], 64, "no-such-folder/"),
             (["run", "--disassemble", "-1", "--", "/bin/true"], 64, "--disassemble"),
+            (["verify"], 64, "Missing expected argument"),
+            (["verify", "/proc/husk"], 64, "husk run -o DIR/"),
+            (["verify", "/etc/passwd"], 64, "husk run -o DIR/"),
+            (["verify", "/proc"], 64, "it has no manifest.jsonl"),
             (["frobnicate"], 64, "frobnicate"),
             (["run", "--frobnicate", "--", "/bin/true"], 64, "Unknown option '--frobnicate'"),
             (["attach", "0"], 120, "0 is not a process ID"),
@@ -143,7 +147,9 @@ struct HelpTests {
     func help() throws {
         let outcome = try husk("--help")
         #expect(outcome.status == 0)
-        for word in ["run", "attach", "doctor", "EXAMPLES", "EXIT STATUS", "122", "127"] {
+        for word in [
+            "run", "attach", "verify", "doctor", "EXAMPLES", "EXIT STATUS", "122", "124", "127",
+        ] {
             #expect(outcome.output.contains(word))
         }
         #expect(try husk("run", "--help").output.contains("--disassemble"))
