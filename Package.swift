@@ -13,7 +13,8 @@ let strict: [SwiftSetting] =
 
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
-    "attempts", "big", "classic", "files", "growsdown", "pages", "partial", "patch", "reserve",
+    "attempts", "big", "classic", "files", "growsdown", "kill", "pages", "partial", "patch",
+    "resident", "reserve",
     "sparse",
     "rewrite", "threads", "toggle", "userfault", "wait",
 ]

@@ -27,18 +27,36 @@ public struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
 ///
 /// Each run of pages becomes `BASE_SHA256[:16].bin` (base in hexadecimal); `manifest.jsonl`
 /// tells, line by line, what happened and which file belongs to what (docs/json.md). A run
-/// seen again with the same content is not written again.
+/// seen again with the same content is not written again. Pages are written as they come: what
+/// is kept in memory does not grow with the capture.
+///
+/// When the disk is full, the capture up to there stays readable: the manifest ends with whole
+/// lines, a reserve is given up for the last ones, and what is not stored is told as lost.
 ///
 /// Files are created with mode 0600 in a folder of mode 0700: a capture may hold live malware
 /// and the target's secrets.
 public final class CaptureFolder {
     public let path: String
-    private let folder: Int32
+    private let folder: OutputFolder
     private let manifest: Int32
     private let json = JSONLines()
-    private var written: Set<String> = []
-    /// The first failure; after it nothing more is written.
+    /// Runs that are being written, by transition.
+    private var open: [Transition.ID: OpenRuns] = [:]
+    /// The first failure; after it no more pages are written.
     public private(set) var failure: OutputError?
+    private var isEnding = false
+    /// Bytes of lines since the first failure.
+    private var linesInReserve = 0
+    private var linesLeftOut = 0
+    private static let reserveForLines = 1 << 19
+    /// Of the manifest: whole lines.
+    private var manifestSize: Int64 = 0
+
+    /// Of one transition: the run that may go on, and the names of those that are whole.
+    private struct OpenRuns {
+        var current: RunFile?
+        var names: [String?] = []
+    }
 
     private let isNew: Bool
 
@@ -51,40 +69,76 @@ public final class CaptureFolder {
                 "cannot make the folder \(path)", errno: errno,
                 hint: errno == ENOENT ? "its parent folder does not exist" : nil)
         }
-        folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0 else {
-            throw OutputError("cannot open the folder \(path)", errno: errno)
-        }
-        do throws(OutputError) {
-            try Self.checkEmpty(folder, path)
-            manifest = try Self.create("manifest.jsonl", in: folder, path)
-        } catch {
-            close(folder)
-            throw error
-        }
+        folder = try OutputFolder(path)
+        manifest = try folder.create("manifest.jsonl")
+        folder.reserve()
     }
 
     deinit {
-        close(manifest)
-        close(folder)
+        Glibc.close(manifest)
     }
 
     // MARK: Writing
 
-    public func add(_ capture: TransitionCapture) {
-        guard failure == nil else { return }
-        do throws(OutputError) {
-            var files: [String?] = []
-            for run in capture.runs { files.append(try write(run)) }
-            try append(json.line(capture, files: files))
-        } catch {
-            failure = error
+    /// An event as it comes, which the assembler that belongs to this folder takes as well.
+    ///
+    /// - Returns: the transition that it completes, if it does, and those of its runs that could
+    ///   not be stored.
+    @discardableResult
+    public func add(
+        _ event: Event, through assembler: inout TransitionAssembler
+    ) -> (capture: TransitionCapture?, notStored: [PageRun]) {
+        let capture = assembler.take(event)
+        if let run = assembler.closedRun { close(run) }
+        if case .page(let page) = event { add(page) }
+        if let line = json.line(event) { add(line: line) }
+        return (capture, capture.map(add) ?? [])
+    }
+
+    /// An event that stands for itself.
+    public func add(_ loss: Loss) {
+        if let line = json.line(.loss(loss)) { add(line: line) }
+    }
+
+    private func add(_ page: Page) {
+        guard failure == nil, case .content(let content, _) = page.body else { return }
+        attempt { () throws(OutputError) in
+            let run = open[page.transition]?.current ?? RunFile(folder, base: page.address)
+            open[page.transition, default: OpenRuns()].current = run
+            try run.append(content.bytes)
         }
     }
 
-    /// An event that stands for itself; the parts of a transition are added as a whole.
-    public func add(_ event: Event) {
-        if let line = json.line(event) { add(line: line) }
+    /// The run that has been written last for its transition is whole.
+    private func close(_ run: PageRun) {
+        var name: String?
+        if failure == nil, let file = open[run.transition]?.current {
+            attempt { () throws(OutputError) in name = try file.finish(as: run) }
+        }
+        open[run.transition, default: OpenRuns()].names.append(name)
+        open[run.transition]?.current = nil
+    }
+
+    /// A transition is complete, or the trace has ended before its end. Returns the runs that could
+    /// not be stored.
+    @discardableResult
+    public func add(_ capture: TransitionCapture) -> [PageRun] {
+        let id = capture.transition.id
+        if let last = capture.runs.last, open[id]?.current != nil || failure != nil,
+            (open[id]?.names.count ?? 0) < capture.runs.count
+        {
+            close(last)
+        }
+        let names = open.removeValue(forKey: id)?.names ?? []
+        var files: [String?] = []
+        var lost: [PageRun] = []
+        for (index, run) in capture.runs.enumerated() {
+            let name = index < names.count ? names[index] : nil
+            files.append(name)
+            if name == nil { lost.append(run) }
+        }
+        add(line: json.line(capture, files: files))
+        return lost
     }
 
     /// Adds what has become of the regions, when the trace has ended.
@@ -93,92 +147,57 @@ public final class CaptureFolder {
     }
 
     /// Writes the manifest's last line and sees to it that everything has reached the disk.
-    public func finish(_ tally: CaptureTally, copyMethod: String?, target: TargetStatus?) {
-        add(line: json.summary(tally, copyMethod: copyMethod, target: target))
-        guard failure == nil else { return }
-        if fsync(manifest) != 0 {
+    public func finish(
+        _ tally: CaptureTally, records: [RecordCount], copyMethod: String?, target: TargetStatus?
+    ) {
+        // The last lines find room, if there is none: nothing else is written any more.
+        folder.releaseReserve()
+        isEnding = true
+        add(
+            line: json.summary(
+                tally, records: records, copyMethod: copyMethod, target: target,
+                linesLeftOut: linesLeftOut))
+        if fsync(manifest) != 0, failure == nil {
             failure = OutputError("cannot write \(path)/manifest.jsonl", errno: errno)
         }
     }
 
     /// Takes back what was made, for a trace that has never begun.
     public func discard() {
-        unlinkat(folder, "manifest.jsonl", 0)
+        folder.releaseReserve()
+        folder.remove("manifest.jsonl")
         if isNew { rmdir(path) }
     }
 
     private func add(line: [UInt8]) {
-        guard failure == nil else { return }
-        do throws(OutputError) { try append(line) } catch { failure = error }
-    }
-
-    private func append(_ line: [UInt8]) throws(OutputError) {
-        try Self.write(line[...], to: manifest, "\(path)/manifest.jsonl")
-    }
-
-    private func write(_ run: PageRun) throws(OutputError) -> String {
-        let name = "\(run.base.hexadecimal)_\(run.digest.hexadecimal.prefix(16)).bin"
-        guard !written.contains(name) else { return name }
-        let file = try Self.create(name, in: folder, path)
-        defer { close(file) }
+        // What the reserve holds is for the last line, too.
+        guard failure == nil || isEnding || linesInReserve < Self.reserveForLines else {
+            linesLeftOut += 1
+            return
+        }
+        if failure != nil { linesInReserve += line.count }
         do throws(OutputError) {
-            for page in run.pages {
-                try Self.write(page.contentSlice ?? [], to: file, "\(path)/\(name)")
-            }
+            try write(line: line)
         } catch {
-            unlinkat(folder, name, 0)  // half a file would be taken for a whole one
+            if failure == nil { failure = error }
+            // Pages are not written any more: the reserve is for the lines.
+            folder.releaseReserve()
+            do throws(OutputError) { try write(line: line) } catch { linesLeftOut += 1 }
+        }
+    }
+
+    private func write(line: [UInt8]) throws(OutputError) {
+        do throws(OutputError) {
+            try folder.write(line[...], to: manifest, "manifest.jsonl")
+            manifestSize += Int64(line.count)
+        } catch {
+            // Half a line would spoil those before it for a reader.
+            _ = ftruncate(manifest, off_t(manifestSize))
             throw error
         }
-        written.insert(name)
-        return name
     }
 
-    // MARK: Files
-
-    private static func create(
-        _ name: String, in folder: Int32, _ path: String
-    ) throws(OutputError) -> Int32 {
-        // O_EXCL does not follow a link that someone has put there.
-        let file = openat(
-            folder, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
-        guard file >= 0 else {
-            throw OutputError("cannot create \(path)/\(name)", errno: errno)
-        }
-        return file
-    }
-
-    private static func write(
-        _ bytes: ArraySlice<UInt8>, to file: Int32, _ name: String
-    ) throws(OutputError) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let size = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            if size < 0, errno == EINTR { continue }
-            guard size > 0 else {
-                throw OutputError(
-                    "cannot write \(name)", errno: errno,
-                    hint: errno == ENOSPC ? "the disk is full" : nil)
-            }
-            rest = rest.dropFirst(size)
-        }
-    }
-
-    private static func checkEmpty(_ folder: Int32, _ path: String) throws(OutputError) {
-        // fdopendir takes the descriptor over, so it gets its own.
-        guard let entries = fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        else {
-            throw OutputError("cannot read the folder \(path)", errno: errno)
-        }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                Array($0.prefix { $0 != 0 })
-            }
-            guard name == Array(".".utf8) || name == Array("..".utf8) else {
-                throw OutputError(
-                    "the folder \(path) is not empty",
-                    hint: "captures are not mixed: name a new folder, or empty this one")
-            }
-        }
+    private func attempt(_ body: () throws(OutputError) -> Void) {
+        do throws(OutputError) { try body() } catch { if failure == nil { failure = error } }
     }
 }

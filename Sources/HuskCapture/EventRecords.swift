@@ -214,30 +214,14 @@ struct RunRecord: Encodable {
     var size: Int
     var sha256: String
     var file: String?
-    var pages: [PageRecord]
+    /// Written apart (JSONLines.pages): there may be millions of them.
+    var pages: [Int] = []
 
     init(_ run: PageRun, file: String?) {
         base = run.base.description
         size = run.size
         sha256 = run.digest.hexadecimal
         self.file = file
-        pages = run.pages.map(PageRecord.init)
-    }
-}
-
-struct PageRecord: Encodable {
-    var address: String
-    var timeNs: UInt64
-    var generation: Int
-    var reader: String?
-    var sha256: String?
-
-    init(_ page: Page) {
-        address = page.address.description
-        timeNs = page.time.monotonic
-        generation = page.generation
-        reader = page.reader?.rawValue
-        sha256 = page.digest?.hexadecimal
     }
 }
 
@@ -479,13 +463,25 @@ struct SummaryRecord: Encodable {
     var pages: Int
     var bytes: UInt64
     var distinctContents: Int
+    /// There are more than could be told apart.
+    var distinctAtLeast: Bool?
     var referenced: UInt64
     var unreadable: Int
+    var expectedPages: UInt64
+    /// Of a manifest on a full disk.
+    var linesLeftOut: Int?
+    var records: [RecordCountRecord]
     var losses: [String: UInt64]
     var copyMethod: String?
     var target: TargetStatus?
 
-    init(_ tally: CaptureTally, copyMethod: String?, target: TargetStatus?) {
+    init(
+        _ tally: CaptureTally, records: [RecordCount], copyMethod: String?, target: TargetStatus?,
+        linesLeftOut: Int
+    ) {
+        expectedPages = tally.expectedPages
+        self.linesLeftOut = linesLeftOut == 0 ? nil : linesLeftOut
+        self.records = records.map(RecordCountRecord.init)
         complete = tally.isComplete
         transitions = tally.transitions
         attempts = tally.attempts
@@ -496,13 +492,26 @@ struct SummaryRecord: Encodable {
         children = tally.children
         pages = tally.pages
         bytes = tally.bytes
-        distinctContents = tally.distinctContents
+        distinctContents = tally.distinctContents.count
+        distinctAtLeast = tally.distinctContents.isExact ? nil : true
         referenced = tally.referenced
         unreadable = tally.unreadable
         losses = Dictionary(
             uniqueKeysWithValues: tally.losses.map { ($0.key.rawValue, $0.value) })
         self.copyMethod = copyMethod
         self.target = target
+    }
+}
+
+struct RecordCountRecord: Encodable {
+    var cpu: Int
+    var given: UInt64
+    var missing: UInt64
+
+    init(_ count: RecordCount) {
+        cpu = count.cpu
+        given = count.given
+        missing = count.missing
     }
 }
 

@@ -9,7 +9,8 @@ public struct JSONLines: Sendable {
     /// A transition with what came of it.
     /// - Parameter files: the file of each of its runs, where they were written.
     public func line(_ capture: TransitionCapture, files: [String?]? = nil) -> [UInt8] {
-        encode(TransitionRecord(capture, files: files))
+        let line = encode(TransitionRecord(capture, files: files))
+        return capture.runs.isEmpty ? line : PageList.fill(line, capture.runs)
     }
 
     /// An event that stands for itself; nil for the parts of a transition, which go together
@@ -35,9 +36,13 @@ public struct JSONLines: Sendable {
 
     /// The last line of a stream.
     public func summary(
-        _ tally: CaptureTally, copyMethod: String?, target: TargetStatus?
+        _ tally: CaptureTally, records: [RecordCount], copyMethod: String?, target: TargetStatus?,
+        linesLeftOut: Int = 0
     ) -> [UInt8] {
-        encode(SummaryRecord(tally, copyMethod: copyMethod, target: target))
+        encode(
+            SummaryRecord(
+                tally, records: records, copyMethod: copyMethod, target: target,
+                linesLeftOut: linesLeftOut))
     }
 
     func encode(_ record: some Encodable) -> [UInt8] {

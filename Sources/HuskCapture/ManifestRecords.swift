@@ -108,6 +108,7 @@ struct StoredSummary: Decodable {
     var unreadable: UInt64
     var losses: [String: UInt64]
     var expectedPages: UInt64?
+    var linesLeftOut: UInt64?
     var records: [Records]?
 }
 

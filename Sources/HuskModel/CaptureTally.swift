@@ -15,8 +15,14 @@ public struct CaptureTally: Hashable, Sendable {
     public private(set) var referenced: UInt64 = 0
     /// Pages that could not be read.
     public private(set) var unreadable = 0
+    /// Pages that should be in the capture: those that are, those that could not be read, and those
+    /// that were lost.
+    public var expectedPages: UInt64 {
+        let (sum, overflow) = lost.addingReportingOverflow(UInt64(pages + unreadable))
+        return overflow ? .max : sum
+    }
     /// Different page contents.
-    public var distinctContents: Int { digests.count }
+    public private(set) var distinctContents = DistinctContents()
     /// Looks at memory that can change without a call, and captures of what was written.
     public private(set) var looks = 0
     /// Code in writable memory that was caught before it ran.
@@ -35,7 +41,6 @@ public struct CaptureTally: Hashable, Sendable {
     }
 
     private var regionKeys: Set<RegionKey> = []
-    private var digests: Set<Digest> = []
 
     public init() {}
 
@@ -45,7 +50,10 @@ public struct CaptureTally: Hashable, Sendable {
     }
 
     public var lost: UInt64 {
-        losses.values.reduce(0, +)
+        losses.values.reduce(0) { sum, count in
+            let (sum, overflow) = sum.addingReportingOverflow(count)
+            return overflow ? .max : sum
+        }
     }
 
     public mutating func add(_ event: Event) {
@@ -73,7 +81,7 @@ public struct CaptureTally: Hashable, Sendable {
             case .content(let content, _):
                 pages += 1
                 bytes += UInt64(content.size)
-                digests.insert(content.digest)
+                distinctContents.note(content.key)
             case .unreadable(.processEnded, _) where page.kind == .present:
                 break  // it ended while Husk was coming: nothing of the trace is missing
             case .unreadable:
@@ -86,6 +94,10 @@ public struct CaptureTally: Hashable, Sendable {
                 .addingReportingOverflow(
                     loss.cause == .untold ? loss.count : max(pages, loss.count))
             losses[loss.cause] = overflow ? .max : sum
+            if loss.cause == .notStored {  // captured, but not kept
+                self.pages -= min(self.pages, Int(clamping: pages))
+                bytes -= min(bytes, loss.length)
+            }
         case .blindSpot:
             blindSpots += 1
         case .processStart:

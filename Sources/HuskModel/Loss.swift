@@ -26,6 +26,10 @@ public struct Loss: Hashable, Sendable {
         /// More pages than could be gone over in the time a thread may be held, or than are
         /// told one by one.
         case tooLarge = "too-large"
+        /// The capture's budget was used up (``Tracer/Configuration/pageBudget``).
+        case budget
+        /// It was captured and could not be written to where the capture is kept: a full disk.
+        case notStored = "not-stored"
         /// The ring buffer could not be opened for reading: nothing is known.
         case ringUnreadable = "ring-unreadable"
         /// The trace was stopped while the page was on its way.

@@ -58,6 +58,19 @@ public struct Digest: Hashable, Sendable {
         hasher.combine(words.0)  // already uniformly distributed
     }
 
+    /// The same as ``hexadecimal``, as bytes of text.
+    public func appendHexadecimal(to text: inout [UInt8]) {
+        for word in [words.0, words.1, words.2, words.3] {
+            var rest = word.bigEndian
+            for _ in 0..<16 {
+                let digit = UInt8(rest >> 60)
+                text.append(
+                    digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+                rest <<= 4
+            }
+        }
+    }
+
     /// 64 lower-case hexadecimal digits.
     public var hexadecimal: String {
         [words.0, words.1, words.2, words.3].map { word in
@@ -68,7 +81,7 @@ public struct Digest: Hashable, Sendable {
 }
 
 /// Hashes bytes that come in portions.
-public struct DigestBuilder {
+public struct DigestBuilder: Sendable {
     private var hash = SHA256()
 
     public init() {}
@@ -80,6 +93,9 @@ public struct DigestBuilder {
     public consuming func finish() -> Digest {
         Digest(hash)
     }
+
+    /// Of the bytes so far.
+    public var current: Digest { Digest(hash) }
 }
 
 /// Who took a page's bytes.
@@ -94,6 +110,9 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// Husk, from outside with process_vm_readv(2), while W was kept from all of the process: no
     /// one could write (``RWXMode/trap``).
     case whileHeld = "process-vm-readv-held"
+    /// Husk, from outside with process_vm_readv(2), while the process was stopped for it, because
+    /// the ring was full: no thread of it could write.
+    case whileStopped = "process-vm-readv-stopped"
     /// Husk, from outside through /proc/PID/mem, because a protection key keeps even the
     /// target from reading the page (execute-only memory). Where the probe copies in a
     /// task-work callback, the thread is held meanwhile.

@@ -7,8 +7,13 @@ internal import Synchronization
 /// A view of a ``PageGroup``: pages that were captured together share one storage, and copies cost
 /// nothing. Two contents are equal if their bytes are.
 public struct PageContent: Hashable, Sendable {
-    private let group: PageGroup
-    private let index: Int
+    private enum Storage: Sendable {
+        case bytes(PageGroup, Int)
+        /// The bytes have been given up.
+        case summary(size: Int, key: ContentKey, digest: Digest)
+    }
+
+    private let storage: Storage
 
     /// One page alone.
     public init(_ bytes: [UInt8]) {
@@ -16,25 +21,53 @@ public struct PageContent: Hashable, Sendable {
     }
 
     fileprivate init(_ group: PageGroup, _ index: Int) {
-        self.group = group
-        self.index = index
+        storage = .bytes(group, index)
     }
 
-    public var size: Int { group.pageSize }
+    private init(summaryOf content: PageContent) {
+        storage = .summary(size: content.size, key: content.key, digest: content.digest)
+    }
 
-    /// The bytes, not copied.
-    public var bytes: ArraySlice<UInt8> { group.bytes(at: index) }
+    public var size: Int {
+        switch storage {
+        case .bytes(let group, _): group.pageSize
+        case .summary(let size, _, _): size
+        }
+    }
+
+    /// The bytes, not copied; empty if they have been given up (``withoutBytes``).
+    public var bytes: ArraySlice<UInt8> {
+        switch storage {
+        case .bytes(let group, let index): group.bytes(at: index)
+        case .summary: []
+        }
+    }
 
     /// The SHA-256. Computed when it is first asked for, and kept.
-    public var digest: Digest { group.digest(at: index) }
+    public var digest: Digest {
+        switch storage {
+        case .bytes(let group, let index): group.digest(at: index)
+        case .summary(_, _, let digest): digest
+        }
+    }
 
     /// See ``ContentKey``.
-    public var key: ContentKey { group.keys[index] }
+    public var key: ContentKey {
+        switch storage {
+        case .bytes(let group, let index): group.keys[index]
+        case .summary(_, let key, _): key
+        }
+    }
+
+    /// The same, of which only the hashes are kept.
+    public var withoutBytes: PageContent { PageContent(summaryOf: self) }
 
     public static func == (left: PageContent, right: PageContent) -> Bool {
         guard left.key == right.key else { return false }
-        if left.group === right.group, left.index == right.index { return true }
-        return left.bytes == right.bytes
+        guard case .bytes(let group, let index) = left.storage,
+            case .bytes(let other, let otherIndex) = right.storage
+        else { return left.digest == right.digest }
+        return group === other && index == otherIndex || left.bytes == right.bytes
     }
 
     public func hash(into hasher: inout Hasher) {

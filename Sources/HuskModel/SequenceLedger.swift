@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: MIT
 
+/// What has become of the record numbers that the kernel side gave on one CPU.
+public struct RecordCount: Hashable, Sendable {
+    public var cpu: Int
+    public var given: UInt64
+    /// Of those, never arrived.
+    public var missing: UInt64
+
+    public init(cpu: Int, given: UInt64, missing: UInt64) {
+        self.cpu = cpu
+        self.given = given
+        self.missing = missing
+    }
+}
+
 /// Finds the record numbers that never arrived.
 ///
 /// Numbers are taken before a record can fail and may arrive a little out of order (a probe

@@ -113,8 +113,9 @@ static const struct husk_field fields[] = {
 	FIELD(husk_config, watches_calls_later),
 	FIELD(husk_config, page_table_levels),
 	FIELD(husk_config, physical_bits),
-	FIELD(husk_config, never_stalls),
+	FIELD(husk_config, back_pressure),
 	FIELD(husk_config, enforcer_mark),
+	FIELD(husk_config, page_budget),
 	{NULL, NULL, 0, 0},
 };
 

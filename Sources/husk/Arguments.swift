@@ -33,6 +33,20 @@ struct ByteSize: ExpressibleByArgument {
     }
 }
 
+/// The same, and `0` is allowed.
+struct ByteBudget: ExpressibleByArgument {
+    let bytes: UInt64
+
+    init?(argument: String) {
+        if argument == "0" {
+            bytes = 0
+        } else {
+            guard let size = ByteSize(argument: argument) else { return nil }
+            bytes = UInt64(size.bytes)
+        }
+    }
+}
+
 /// `--copy`: how pages are copied.
 enum CopyChoice: String, ExpressibleByArgument, CaseIterable {
     case auto
@@ -130,6 +144,25 @@ struct TraceOptions: ParsableArguments {
 
     @Option(
         name: .long,
+        help: ArgumentHelp(
+            "Capture at most N pages with content; the others are losses.", valueName: "n"))
+    var maxPages: UInt64?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The same in bytes: 65536, 64K, 64M, 1G.", valueName: "size"))
+    var maxBytes: ByteBudget?
+
+    @Flag(
+        name: .customLong("no-stall"),
+        help: ArgumentHelp(
+            "Never let the target wait for Husk: what finds no room is lost.",
+            discussion: "Losses are recorded, and the status is 122 then."))
+    var neverStalls = false
+
+    @Option(
+        name: .long,
         help: "How pages are copied; auto takes the best that the kernel allows.")
     var copy = CopyChoice.auto
 
@@ -187,6 +220,13 @@ struct TraceOptions: ParsableArguments {
         if let output, output.isEmpty { throw ValidationError("--output needs a folder's name.") }
     }
 
+    /// What both limits allow.
+    private var pageBudget: UInt64? {
+        let pages = maxBytes.map { $0.bytes / 4096 }
+        guard let pages, let maxPages else { return pages ?? maxPages }
+        return min(pages, maxPages)
+    }
+
     /// Where the pages go, if they are kept.
     var outputFolder: String? {
         get throws {
@@ -202,6 +242,8 @@ struct TraceOptions: ParsableArguments {
     func tracerConfiguration() -> Tracer.Configuration {
         var configuration = Tracer.Configuration()
         if let ringSize { configuration.ringSize = ringSize.bytes }
+        configuration.neverStalls = neverStalls
+        configuration.pageBudget = pageBudget
         configuration.copyMethod = copy.method
         configuration.probeKind = probes.kind
         configuration.referencesFiles = files == .reference

@@ -9,7 +9,8 @@ import Synchronization
 final class CaptureWriter: Sendable {
     private struct State: ~Copyable {
         var text: TextLines
-        var assembler = TransitionAssembler()
+        /// Nil: no one wants what it puts together.
+        var assembler: TransitionAssembler?
         var tally = CaptureTally()
         var layers = LayerTracker()
         let folder: CaptureFolder?
@@ -34,22 +35,40 @@ final class CaptureWriter: Sendable {
         let text = TextLines(
             usesColour: !json && lines?.takesColour ?? false, instructions: instructions,
             hidden: hidden)
-        state = Mutex(State(text: text, folder: folder))
+        let assembler = lines == nil && folder == nil ? nil : TransitionAssembler()
+        state = Mutex(State(text: text, assembler: assembler, folder: folder))
     }
 
     func take(_ event: Event) {
         state.withLock { state in
             state.tally.add(event)
             state.layers.take(event)
-            if let capture = state.assembler.take(event) { write(capture, &state) }
-            state.folder?.add(event)
+            let (capture, notStored) = put(event, &state)
+            if let capture { print { writesJSON ? json.line(capture) : state.text.line(capture) } }
             print { writesJSON ? json.line(event) : state.text.line(event) }
+            tell(notStored, &state)
         }
     }
 
-    private func write(_ capture: TransitionCapture, _ state: inout State) {
-        state.folder?.add(capture)
-        print { writesJSON ? json.line(capture) : state.text.line(capture) }
+    private func put(
+        _ event: Event, _ state: inout State
+    ) -> (capture: TransitionCapture?, notStored: [PageRun]) {
+        guard var assembler = state.assembler.take() else { return (nil, []) }
+        defer { state.assembler = assembler }
+        guard let folder = state.folder else { return (assembler.take(event), []) }
+        return folder.add(event, through: &assembler)
+    }
+
+    private func tell(_ notStored: [PageRun], _ state: inout State) {
+        for run in notStored {
+            let page = run.pages[0]
+            let loss = Loss(
+                cause: .notStored, time: page.time, task: page.task,
+                transition: page.transition, start: run.base, length: UInt64(run.size))
+            state.tally.add(.loss(loss))
+            state.folder?.add(loss)
+            print { writesJSON ? json.line(.loss(loss)) : state.text.line(.loss(loss)) }
+        }
     }
 
     private func print(_ line: () -> [UInt8]?) {
@@ -65,19 +84,27 @@ final class CaptureWriter: Sendable {
     /// Writes what is still open and the last lines. Returns the sums, the layers and the folder's
     /// failure.
     func finish(
-        copyMethod: CopyMethod?, target: TargetStatus?
+        records: [RecordCount], copyMethod: CopyMethod?, target: TargetStatus?
     ) -> (tally: CaptureTally, layers: [Layer], failure: OutputError?) {
         state.withLock { state in
-            for capture in state.assembler.finish() { write(capture, &state) }
+            for capture in state.assembler?.finish() ?? [] {
+                let notStored = state.folder?.add(capture) ?? []
+                print { writesJSON ? json.line(capture) : state.text.line(capture) }
+                tell(notStored, &state)
+            }
             let method = copyMethod?.rawValue
             let layers = state.layers.layers
             for layer in layers {
                 state.folder?.add(layer)
                 if writesJSON { print { json.line(layer) } }
             }
-            state.folder?.finish(state.tally, copyMethod: method, target: target)
+            state.folder?.finish(
+                state.tally, records: records, copyMethod: method, target: target)
             if writesJSON {
-                print { json.summary(state.tally, copyMethod: method, target: target) }
+                print {
+                    json.summary(
+                        state.tally, records: records, copyMethod: method, target: target)
+                }
             }
             return (state.tally, layers, state.folder?.failure)
         }

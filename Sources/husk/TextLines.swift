@@ -161,7 +161,8 @@ struct TextLines {
                 tally.attempts > 0 ? count(UInt64(tally.attempts), "failed attempt") : nil,
                 count(UInt64(tally.regions), "executable region"),
                 count(UInt64(tally.pages), "page") + " (\(size(tally.bytes)))",
-                "\(tally.distinctContents) distinct",
+                "\(tally.distinctContents.count)\(tally.distinctContents.isExact ? "" : " or more")"
+                    + " distinct",
                 tally.referenced > 0 ? count(tally.referenced, "page") + " on disk" : nil,
             ].compactMap { $0 }.joined(separator: ", ")
         ]
@@ -171,7 +172,7 @@ struct TextLines {
                     + " could change without a system call: captured at \(tally.looks) looks")
         }
         if tally.isComplete {
-            lines.append("complete: nothing was lost")
+            lines.append("complete: \(tally.pages) of \(count(tally.expectedPages, "page"))")
             return lines
         }
         var missing = tally.losses.sorted { $0.key.rawValue < $1.key.rawValue }
@@ -179,7 +180,9 @@ struct TextLines {
         if tally.unreadable > 0 {
             missing.append(count(UInt64(tally.unreadable), "page") + " unreadable")
         }
-        lines.append("INCOMPLETE: " + missing.joined(separator: ", "))
+        lines.append(
+            "INCOMPLETE: \(tally.pages) of \(count(tally.expectedPages, "page")); "
+                + missing.joined(separator: ", "))
         return lines
     }
 
@@ -273,7 +276,7 @@ struct TextLines {
 
     private func disassembly(of run: PageRun) -> String {
         // The first page is enough: an instruction has at most 15 bytes, a page 4096.
-        let code = run.pages[0].content ?? []
+        let code = Array(run.head)
         let decoded = Disassembler.instructions(of: code, at: run.base, limit: instructions)
         if decoded.isEmpty { return "             (the first bytes are no instruction)\n" }
         return decoded.map { instruction in

@@ -169,7 +169,8 @@ final class TraceSession {
         _ tracer: Tracer, target: TargetStatus?
     ) throws -> ExitStatus? {
         try tracer.stop()
-        let (tally, layers, failure) = writer.finish(copyMethod: tracer.copyMethod, target: target)
+        let (tally, layers, failure) = writer.finish(
+            records: tracer.recordCounts, copyMethod: tracer.copyMethod, target: target)
         if !options.quiet || !tally.isComplete {
             for line in TextLines.tree(of: layers) + TextLines.summary(tally) {
                 Diagnostics.note(line)

@@ -8,12 +8,12 @@ import Testing
 
 @Suite("The folder of raw files")
 struct CaptureFolderTests {
-    private func capture(_ id: UInt64, fill: UInt8) throws -> TransitionCapture {
+    /// A transition with one page.
+    private func add(_ id: UInt64, fill: UInt8, to folder: CaptureFolder) {
         var assembler = TransitionAssembler()
-        _ = assembler.take(.transition(Sample.transition(id)))
-        _ = assembler.take(.page(Sample.page(id, 0x7000, fill: fill)))
-        let completed = assembler.take(.transitionEnd(Sample.end(id, captured: 1)))
-        return try #require(completed)
+        folder.add(.transition(Sample.transition(id)), through: &assembler)
+        folder.add(.page(Sample.page(id, 0x7000, fill: fill)), through: &assembler)
+        folder.add(.transitionEnd(Sample.end(id, captured: 1)), through: &assembler)
     }
 
     @Test("names each run by its base and its hash, writes equal ones once")
@@ -22,9 +22,9 @@ struct CaptureFolderTests {
         let path = temporary.path + "/out"
         let folder = try CaptureFolder(path: path)
         for (id, fill) in [(1, 0), (20, 0xCC), (40, 0)] as [(UInt64, UInt8)] {
-            folder.add(try capture(id, fill: fill))
+            add(id, fill: fill, to: folder)
         }
-        folder.finish(CaptureTally(), copyMethod: nil, target: nil)
+        folder.finish(CaptureTally(), records: [], copyMethod: nil, target: nil)
         #expect(folder.failure == nil)
         let names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
         #expect(names.count == 3)
@@ -44,7 +44,7 @@ struct CaptureFolderTests {
         let temporary = try TemporaryFolder()
         let path = temporary.path + "/out"
         let folder = try CaptureFolder(path: path)
-        folder.add(try capture(1, fill: 1))
+        add(1, fill: 1, to: folder)
         for name in try FileManager.default.contentsOfDirectory(atPath: path) + ["."] {
             let attributes = try FileManager.default.attributesOfItem(atPath: path + "/" + name)
             let mode = try #require(attributes[.posixPermissions] as? Int)

@@ -32,7 +32,8 @@ struct JSONLinesTests {
                 "process":{"host_pid":1042,"host_tid":1043,"pid":42,"tid":43},\
                 "requested":"--x","result":"0x0","runs":[{"base":"0x7000",\
                 "file":"7000_ad7facb2586fc6e9.bin","pages":[{"address":"0x7000",\
-                "generation":0,"reader":"bpf-nofault","sha256":"\(zeros)",\
+                "cpu":1,"generation":0,"reader":"bpf-nofault","sequence":19,\
+                "sha256":"\(zeros)",\
                 "time_ns":1000019}],"sha256":"\(zeros)","size":4096}],"shared":false,\
                 "stack_pointer":"0x7ffe0000","start":"0x7000","thread_name":"target",\
                 "time":{"monotonic_ns":1000018,"wall_ns":1700000000000000018},\
@@ -98,13 +99,17 @@ struct JSONLinesTests {
         var tally = CaptureTally()
         tally.add(.loss(loss))
         #expect(
-            text(json.summary(tally, copyMethod: "task-work", target: TargetStatus(exitCode: 3)))
-                == """
-                {"attempts":0,"blind_spots":0,"bytes":0,"children":0,"complete":false,\
-                "copy_method":"task-work","distinct_contents":0,"looks":0,\
-                "losses":{"ring-full":2},"pages":0,"referenced":0,"regions":0,\
-                "target":{"exit_code":3},"transitions":0,"type":"summary","unreadable":0}
+            text(
+                json.summary(
+                    tally, records: [RecordCount(cpu: 0, given: 7, missing: 1)],
+                    copyMethod: "task-work", target: TargetStatus(exitCode: 3)))
+                    == """
+                    {"attempts":0,"blind_spots":0,"bytes":0,"children":0,"complete":false,\
+                    "copy_method":"task-work","distinct_contents":0,"expected_pages":2,\
+                    "looks":0,"losses":{"ring-full":2},"pages":0,\
+                    "records":[{"cpu":0,"given":7,"missing":1}],"referenced":0,"regions":0,\
+                    "target":{"exit_code":3},"transitions":0,"type":"summary","unreadable":0}
 
-                """)
+                    """)
     }
 }

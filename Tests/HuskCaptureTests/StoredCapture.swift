@@ -38,10 +38,10 @@ struct StoredCapture {
         var tally = CaptureTally()
         for event in events {
             tally.add(event)
-            folder.add(event)
-            if let capture = assembler.take(event) { folder.add(capture) }
+            folder.add(event, through: &assembler)
         }
-        folder.finish(tally, copyMethod: nil, target: nil)
+        let records = RecordCount(cpu: 1, given: 1000, missing: complete ? 0 : 3)
+        folder.finish(tally, records: [records], copyMethod: nil, target: nil)
         #expect(folder.failure == nil)
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
         first = try #require(names.first { $0.hasPrefix("7000_") })

@@ -100,7 +100,7 @@ struct RealProgramTests {
         ).finish()
         #expect(traced.status == plain.status, "\(traced.errors)")
         #expect(traced.output == plain.output)
-        #expect(traced.errors.contains("complete: nothing was lost"))
+        #expect(traced.errors.contains("husk: complete: "))
 
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
         let records = try lines.map {
@@ -126,7 +126,7 @@ struct RealProgramTests {
         #expect(traced.output == plain.output)
         #expect(traced.status == 0)
         #expect(traced.errors.contains("new -> rwx"))
-        #expect(traced.errors.contains("complete: nothing was lost"))
+        #expect(traced.errors.contains("husk: complete: "))
     }
 
     @Test("attach while it runs: output and status unchanged", arguments: programs)
@@ -140,7 +140,7 @@ struct RealProgramTests {
             BuildProducts.husk, ["attach", "--duration", "700ms", "\(target.pid)"]
         ).finish()
         #expect(traced.status == 0, "\(traced.errors)")
-        #expect(traced.errors.contains("complete: nothing was lost"))
+        #expect(traced.errors.contains("husk: complete: "))
         let outcome = target.finish()
         #expect(outcome.status == 0)
         #expect(outcome.errors == "")

@@ -47,7 +47,7 @@ struct TreeTests {
         #expect(outcome.status == 3)
         #expect(outcome.errors.contains("tracing what it left running"))
         #expect(outcome.errors.contains("rw- -> --x"))
-        #expect(outcome.errors.contains("complete: nothing was lost"))
+        #expect(outcome.errors.contains("husk: complete: "))
     }
 
     @Test("Ctrl-C ends the trace of what is left running, not the process")
@@ -60,7 +60,7 @@ struct TreeTests {
             Int32(process.outputSoFar.trimmingCharacters(in: .whitespacesAndNewlines)))
         process.signal(SIGINT)
         // Foundation takes the process for running as long as someone has its descriptors.
-        #expect(process.wait(5) { process.errorsSoFar.contains("complete: nothing was lost") })
+        #expect(process.wait(5) { process.errorsSoFar.contains("husk: complete: ") })
         #expect(kill(pid, 0) == 0)
         kill(pid, SIGKILL)  // our own grandchild
         #expect(process.finish(within: 10).status == 0)

@@ -55,7 +55,7 @@ struct VerifyTests {
     func incomplete() throws {
         let temporary = try TemporaryFolder()
         let path = try capture(
-            temporary, "--copy", "syscall-exit", "--ring-size", "64K", "--",
+            temporary, "--no-stall", "--ring-size", "64K", "--",
             BuildProducts.fixture("big"), "24", expecting: 122)
         let outcome = try husk("verify", path)
         #expect(outcome.status == 122, "\(outcome.output)")

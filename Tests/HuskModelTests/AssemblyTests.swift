@@ -73,7 +73,7 @@ struct TallyTests {
         #expect(tally.regions == 1)
         #expect(tally.pages == 2)
         #expect(tally.bytes == 8192)
-        #expect(tally.distinctContents == 1)
+        #expect(tally.distinctContents.count == 1)
         #expect(tally.isComplete)
     }
 

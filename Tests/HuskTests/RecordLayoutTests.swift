@@ -134,8 +134,9 @@ struct RecordLayoutTests {
                     ("stall_silence_ns", \.stall_silence_ns), ("walk_limit_ns", \.walk_limit_ns),
                     ("enforcer", \.enforcer), ("watches_calls_later", \.watches_calls_later),
                     ("page_table_levels", \.page_table_levels),
-                    ("physical_bits", \.physical_bits), ("never_stalls", \.never_stalls),
+                    ("physical_bits", \.physical_bits), ("back_pressure", \.back_pressure),
                     ("enforcer_mark", \.enforcer_mark),
+                    ("page_budget", \.page_budget),
                 ])
         #expect(Set(swift) == Self.inC)
         #expect(swift.count == Self.inC.count)

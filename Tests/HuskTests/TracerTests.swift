@@ -42,7 +42,8 @@ struct TracerTests {
     /// Traces a fixture from its first instruction to its end.
     private func trace(
         _ fixture: String, _ arguments: [String] = [], method: CopyMethod? = nil,
-        ringSize: Int = 64 << 20, stallLimit: Duration = .seconds(10)
+        ringSize: Int = 64 << 20, stallLimit: Duration = .seconds(10),
+        _ adapt: (inout Tracer.Configuration) -> Void = { _ in }
     ) throws -> Result {
         let folder = try TemporaryFolder()
         let output = folder.path + "/output"
@@ -57,6 +58,7 @@ struct TracerTests {
         configuration.ringSize = ringSize
         configuration.stallLimit = stallLimit
         configuration.onEvent = { log.add($0) }
+        adapt(&configuration)
         let tracer = Tracer(pid: command.pid, configuration: configuration)
         try tracer.start()
         try command.execute()
@@ -275,18 +277,31 @@ struct TracerTests {
         #expect(pages.map(\.body) == [.unreadable(.userfaultfd, errno: 0)])
     }
 
-    @Test("a region larger than the ring: the thread waits, nothing is lost")
-    func backPressure() throws {
-        let result = try trace("big", ["24"], method: .taskWork, ringSize: 1 << 20)
+    @Test(
+        "a region larger than the ring: the thread waits, nothing is lost",
+        arguments: ProbeGate.copyMethods, [1 << 16, 1 << 20])
+    func backPressure(_ method: CopyMethod, _ ringSize: Int) throws {
+        let result = try trace("big", ["24"], method: method, ringSize: ringSize)
         #expect(result.status == .exited(0))
         #expect(result.losses == [])
         #expect(Truth.missing(result.truths, from: result.pages) == [])
     }
 
-    @Test("where no one may wait, what finds no room is a loss with an address")
-    func ringFull() throws {
-        let result = try trace(
-            "big", ["24"], method: .syscallExit, ringSize: 1 << 16)
+    @Test("threads that find the ring full at the same time", arguments: ProbeGate.copyMethods)
+    func backPressureOnThreads(_ method: CopyMethod) throws {
+        let result = try trace("threads", ["4", "50"], method: method, ringSize: 1 << 16)
+        #expect(result.status == .exited(0))
+        #expect(result.losses == [])
+        #expect(Truth.missing(result.truths, from: result.pages) == [])
+    }
+
+    @Test(
+        "where no one may wait, what finds no room is a loss with an address",
+        arguments: ProbeGate.copyMethods)
+    func ringFull(_ method: CopyMethod) throws {
+        let result = try trace("big", ["24"], method: method, ringSize: 1 << 16) {
+            $0.neverStalls = true
+        }
         #expect(result.status == .exited(0))
         let truth = try #require(result.truths.first)
         let transition = try #require(result.transitions(at: truth.address).last)
@@ -306,6 +321,34 @@ struct TracerTests {
             }
         }
         #expect(UInt64(pages.count) == transition.length / 4096)
+    }
+
+    @Test(
+        "what a budget does not allow is a loss, page by page", arguments: [0, 7, 100] as [UInt64])
+    func budget(_ pages: UInt64) throws {
+        let result = try trace("big", ["1"]) { $0.pageBudget = pages }
+        #expect(result.status == .exited(0))
+        #expect(UInt64(result.pages.filter(\.hasContent).count) == pages)
+        #expect(result.losses.allSatisfy { $0.cause == .budget && $0.start != nil })
+        let expected = result.ends.reduce(0) { $0 + $1.captured + $1.lost }
+        let lost = result.losses.reduce(0) { $0 + $1.length / 4096 }
+        #expect(pages + lost == expected)
+    }
+
+    @Test("looking at memory does not make it resident", arguments: ProbeGate.copyMethods)
+    func residence(_ method: CopyMethod) throws {
+        let result = try trace("resident", method: method)
+        #expect(result.status == .exited(0))
+        #expect(result.losses == [])
+        let lines = result.output.split(separator: "\n").map { $0.split(separator: " ") }
+            .filter { $0.first == "resident" }
+        #expect(lines.count == 3)
+        for line in lines {
+            #expect(line[2] == "64")
+            #expect(line[2] == line[3], "\(line[1]): \(line[2]) before, \(line[3]) after")
+        }
+        // Each page that exists is in the capture, and none else.
+        #expect(result.pages.count { $0.kind == .mprotect } >= 3 * 64)
     }
 
     @Test("threads that toggle at the same time are kept apart", arguments: ProbeGate.copyMethods)

@@ -13,6 +13,8 @@ final class ProbeObject {
     /// Unsafe: libbpf's handles. Non-null from init to deinit, used by no one else.
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
+    /// Unsafe: a page of the ring, mapped when it is first asked for.
+    private var consumerPage: UnsafeMutableRawPointer?
     private var watchesChangingMemory = false
     let variant: Variant
     private let sampleRate: Int
@@ -20,9 +22,11 @@ final class ProbeObject {
 
     struct Options {
         var ringSize: Int
-        var stallLimit: UInt64
         /// What finds no room in the ring is lost at once.
         var neverStalls = false
+        /// Pages with content in all.
+        var pageBudget = UInt64.max
+        var stallLimit: UInt64
         var stallSilence: UInt64
         var walkLimit: UInt64
         /// Nil: the best that the kernel takes.
@@ -117,6 +121,9 @@ final class ProbeObject {
 
     deinit {
         detach()
+        if let consumerPage, consumerPage != MAP_FAILED {
+            munmap(consumerPage, Int(getpagesize()))
+        }
         bpf_object__close(object)
     }
 
@@ -161,7 +168,12 @@ final class ProbeObject {
         let tables = PageTables.ofThisMachine()
         configuration.page_table_levels = tables?.levels ?? 0
         configuration.physical_bits = tables?.physicalBits ?? 0
-        configuration.never_stalls = options.neverStalls ? 1 : 0
+        configuration.page_budget = options.pageBudget
+        let pressure =
+            options.neverStalls
+            ? HUSK_PRESSURE_NONE
+            : variant.flavor.method == .taskWork ? HUSK_PRESSURE_WAITS : HUSK_PRESSURE_STOPS
+        configuration.back_pressure = UInt8(pressure.rawValue)
         configuration.exit_has_memory = variant.lastLook == .exitCall ? 0 : 1
         configuration.looks_at_callers = options.looksAtCallers ? 1 : 0
         configuration.watches_calls_later =
@@ -421,13 +433,77 @@ final class ProbeObject {
         OwedStops(map: descriptor(of: "owed_stops"), switchMap: descriptor(of: "stops_are_owed"))
     }
 
+    // MARK: Processes that have been stopped (bpf/stopping.h)
+
+    var stoppedDescriptor: Int32 { descriptor(of: "stopped") }
+    var consumerDescriptor: Int32 { descriptor(of: "consumer") }
+
+    /// struct stop_key.
+    struct Stop {
+        var pid: Int32 = 0
+        var number: UInt32 = 0
+    }
+
+    /// How many stops there have been.
+    var stopCount: UInt64 {
+        var index: UInt32 = 2  // CONSUMER_STOPS
+        var count: UInt64 = 0
+        bpf_map_lookup_elem(consumerDescriptor, &index, &count)
+        return count
+    }
+
+    /// Those that are stopped, and where the ring's producer was then.
+    func stops(limit: Int = 65536) -> [(stop: Stop, position: UInt64, time: UInt64)] {
+        var found: [(stop: Stop, position: UInt64, time: UInt64)] = []
+        var key = Stop()
+        var hasKey = bpf_map_get_next_key(stoppedDescriptor, nil, &key) == 0
+        while hasKey, found.count < limit {
+            var value: (UInt64, UInt64) = (0, 0)  // struct stop
+            if bpf_map_lookup_elem(stoppedDescriptor, &key, &value) == 0 {
+                found.append((key, value.0, value.1))
+            }
+            var next = Stop()
+            hasKey = bpf_map_get_next_key(stoppedDescriptor, &key, &next) == 0
+            key = next
+        }
+        return found
+    }
+
+    /// How far the ring has been read: the kernel's own word for it (bpf/ringbuf.c), which stands at
+    /// the beginning of the map's first page.
+    var consumerPosition: UInt64 {
+        if consumerPage == nil {
+            consumerPage = mmap(
+                nil, Int(getpagesize()), PROT_READ, MAP_SHARED, ringDescriptor, 0)
+        }
+        guard let page = consumerPage, page != MAP_FAILED else { return 0 }
+        // Safe: one page of the map, for as long as this object is.
+        return page.load(as: UInt64.self)
+    }
+
+    func forget(_ stop: Stop) {
+        var key = stop
+        bpf_map_delete_elem(stoppedDescriptor, &key)
+    }
+
     // MARK: Reading
 
     /// Husk lives (bpf/state.h): threads of targets wait for room only while this is told.
     func beat(_ count: UInt64) {
-        var index: UInt32 = 0
-        var count = count
-        bpf_map_update_elem(descriptor(of: "heartbeat"), &index, &count, 0)
+        tellConsumer(0, count)
+    }
+
+    /// Whether the ring is looked at every other millisecond, so that no record need wake who reads
+    /// it.
+    func tellLooking(_ isLooking: Bool) {
+        tellConsumer(1, isLooking ? 1 : 0)
+    }
+
+    /// - Parameter word: enum consumer_word (bpf/state.h).
+    private func tellConsumer(_ word: UInt32, _ value: UInt64) {
+        var index = word
+        var value = value
+        bpf_map_update_elem(descriptor(of: "consumer"), &index, &value, 0)
     }
 
     var ringDescriptor: Int32 { descriptor(of: "ring") }

@@ -102,6 +102,16 @@ struct ProcessFacts {
         return state == nil || state == "Z" || state == "X"
     }
 
+    /// Whether a process is stopped as a whole (SIGSTOP), or has ended: no thread of it runs.
+    static func isStopped(_ pid: Int32) -> Bool {
+        threads(of: pid).allSatisfy { tid in
+            switch ProcFolder(thread: tid, of: pid).stat(.state) {
+            case "T", "t", "Z", "X", nil: true
+            default: false
+            }
+        }
+    }
+
     /// Who traces a process with ptrace(2); nil: no one.
     static func tracer(of pid: Int32) -> Int32? {
         ProcFolder(process: pid).statusNumber("TracerPid").flatMap { $0 == 0 ? nil : $0 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+internal import Glibc
 internal import HuskModel
 internal import HuskProbes
 
@@ -45,6 +46,45 @@ extension EventBuilder {
             }
         }
     }
+
+    /// Pages that were there when the ring was full: the process is stopped until they have been
+    /// read.
+    mutating func takeStopped(_ addresses: StrideTo<UInt64>, _ record: husk_page_range) {
+        let id = Transition.ID(rawValue: record.header.transition)
+        let number = RecordNumber(record.header)
+        let task = TaskIdentity(record.header)
+        let time = clock.timestamp(record.header.time_ns)
+        guard let transition = open[id]?.transition else {
+            for address in addresses {
+                emitPage(at: address, number, id, task, time, .unreadable(.notResident, errno: 0))
+            }
+            return
+        }
+        // It stops when the call that it is in has ended: within microseconds.
+        for _ in 0..<Self.stopPatience where !ProcessFacts.isStopped(task.pid) { usleep(100) }
+        var bodies: [(address: UInt64, body: Page.Body)] = []
+        for address in addresses {
+            guard let body = readFromOutside(address, transition) else {
+                open[id]?.foundUntouched += 1
+                continue
+            }
+            bodies.append((address, body))
+        }
+        let wasStopped = ProcessFacts.isStopped(task.pid)
+        for (address, body) in bodies {
+            var body = body
+            if case .content(let content, let reader) = body {
+                open[id]?.readFromOutside += 1
+                if wasStopped, reader == .processVMRead {
+                    body = .content(content, reader: .whileStopped)
+                }
+            }
+            emitPage(at: address, number, id, task, time, body)
+        }
+    }
+
+    /// So many tenths of a millisecond; after them it is read as it runs, and that is said.
+    private static let stopPatience = 20
 
     /// Nil: the page does not exist.
     private mutating func readNotResident(_ address: UInt64, _ id: Transition.ID) -> Page.Body? {

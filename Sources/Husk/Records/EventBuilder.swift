@@ -35,6 +35,9 @@ struct EventBuilder {
     /// Transitions that Husk makes itself are numbered from here on.
     var ownTransitions: UInt64 = 1 << 63
     private var ledger = SequenceLedger()
+    /// Pages with content, in all; the probes keep to it, too.
+    private let pageBudget: UInt64
+    private var pageCount: UInt64 = 0
     private(set) var recordCount: UInt64 = 0
     /// A region has been told that can change without a call.
     private(set) var hasChangingMemory = false
@@ -43,11 +46,15 @@ struct EventBuilder {
 
     /// A range without bytes becomes one event per page; beyond this many it becomes a loss.
     static let maximumExpandedPages: UInt64 = 1 << 20
+    /// Pages of a stopped process that are read before it is looked at whether it still is.
+    private static let stoppedPortion = 1024
 
     init(
+        pageBudget: UInt64 = .max,
         emit: @escaping (Event) -> Void, memorySince: @escaping (Int32) -> UInt64? = { _ in nil }
     ) {
         self.clock = WallClock()
+        self.pageBudget = pageBudget
         self.emit = emit
         self.memorySince = memorySince
     }
@@ -159,6 +166,7 @@ struct EventBuilder {
             let content = pages[index]
             page.generation = generations.note(content, at: page.address, of: page.task.pid)
             page.body = .content(content, reader: reader)
+            pageCount &+= 1
             emit(.page(page))
             page.number.sequence &+= 1
         }
@@ -179,7 +187,15 @@ struct EventBuilder {
         }
         let pageSize = UInt64(HUSK_PAGE_SIZE)
         let count = min(record.length / pageSize, Self.maximumExpandedPages)
-        for index in 0..<count {
+        if record.cause == HUSK_CAUSE_STOPPED.rawValue {
+            let end = record.start &+ count &* pageSize
+            let portion = Self.stoppedPortion * Int(pageSize)
+            for start in stride(from: record.start, to: end, by: portion) {
+                let rest = min(end, start &+ UInt64(portion))
+                takeStopped(stride(from: start, to: rest, by: Int(pageSize)), record)
+            }
+        }
+        for index in 0..<count where record.cause != HUSK_CAUSE_STOPPED.rawValue {
             takeUnreadable(at: record.start &+ index &* pageSize, record)
         }
         let rest = record.length &- count &* pageSize
@@ -198,6 +214,17 @@ struct EventBuilder {
         at address: UInt64, _ number: RecordNumber, _ id: Transition.ID, _ task: TaskIdentity,
         _ time: Timestamp, _ body: Page.Body
     ) {
+        if case .content = body {
+            guard pageCount < pageBudget else {
+                emit(
+                    .loss(
+                        Loss(
+                            cause: .budget, time: time, task: task, transition: id,
+                            start: Address(address), length: UInt64(HUSK_PAGE_SIZE))))
+                return
+            }
+            pageCount += 1
+        }
         var page = pageTemplate(number, id, task, time)
         page.address = Address(address)
         page.generation =
@@ -304,9 +331,15 @@ struct EventBuilder {
 
     /// How many of the numbers given on each CPU have not arrived.
     func missingRecords(given: [UInt64]) -> UInt64 {
-        given.enumerated().reduce(0) { sum, item in
-            ledger.missing(on: UInt32(item.offset), given: item.element)
-                .reduce(sum) { $0 &+ ($1.upperBound &- $1.lowerBound) }
+        recordCounts(given: given).reduce(0) { $0 &+ $1.missing }
+    }
+
+    func recordCounts(given: [UInt64]) -> [RecordCount] {
+        given.enumerated().map { cpu, given in
+            RecordCount(
+                cpu: cpu, given: given,
+                missing: ledger.missing(on: UInt32(cpu), given: given)
+                    .reduce(0) { $0 &+ ($1.upperBound &- $1.lowerBound) })
         }
     }
 

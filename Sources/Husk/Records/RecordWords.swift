@@ -77,6 +77,7 @@ extension Loss.Cause {
         case HUSK_CAUSE_NO_STATE: self = .noState
         case HUSK_CAUSE_TOO_LARGE: self = .tooLarge
         case HUSK_CAUSE_NO_RESULT: self = .noResult
+        case HUSK_CAUSE_BUDGET: self = .budget
         default: self = .missingRecord
         }
     }

@@ -25,8 +25,11 @@ final class RingThread: @unchecked Sendable {
     private let wake: OwnedDescriptor
     /// Who enforces W^X, if that is wanted.
     private let enforcer: Enforcer?
+    private let pageBudget: UInt64
+    /// Where threads cannot wait in the kernel, and may be held at all.
+    private let guardian: Guardian?
     private let sink: @Sendable (Event) -> Void
-    private let whenDone: @Sendable () -> Void
+    private let whenDone: @Sendable ([RecordCount]) -> Void
     private var thread: NamedThread?
 
     /// How long the end may take: for threads of targets that are still copying.
@@ -36,14 +39,18 @@ final class RingThread: @unchecked Sendable {
 
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
-        capturingPresent: Bool, lookInterval: UInt64, enforcer: Enforcer?,
-        sink: @escaping @Sendable (Event) -> Void, whenDone: @escaping @Sendable () -> Void
+        capturingPresent: Bool, lookInterval: UInt64, enforcer: Enforcer?, pageBudget: UInt64,
+        stopsTargets: Bool,
+        sink: @escaping @Sendable (Event) -> Void,
+        whenDone: @escaping @Sendable ([RecordCount]) -> Void
     ) throws(HuskError) {
         self.probes = probes
         self.targets = targets
         self.capturesPresent = capturingPresent
         self.lookInterval = lookInterval
         self.enforcer = enforcer
+        self.pageBudget = pageBudget
+        guardian = stopsTargets ? try Guardian(probes) : nil
         self.sink = sink
         self.whenDone = whenDone
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
@@ -74,6 +81,7 @@ final class RingThread: @unchecked Sendable {
         _ = retryingInterrupted { write(wake.number, &one, MemoryLayout<UInt64>.size) }
         thread.join()
         probes.detach()
+        guardian?.end()
     }
 
     /// Asks the kernel. From any thread, under the tracer's lock.
@@ -121,12 +129,16 @@ final class RingThread: @unchecked Sendable {
     /// Reads a portion of what is in the ring. True: there may be more.
     private func consume(_ ring: OpaquePointer, _ context: Context) -> Bool {
         context.budget = Self.portion
-        return ring_buffer__consume(ring) < 0
+        let hasMore = ring_buffer__consume(ring) < 0
+        if let guardian { guardian.letGo(upTo: probes.consumerPosition, isEmpty: !hasMore) }
+        return hasMore
     }
 
     private func run() {
         let probes = probes
-        let context = Context(EventBuilder(emit: sink) { probes.memorySince($0) }, probes, enforcer)
+        let context = Context(
+            EventBuilder(pageBudget: pageBudget, emit: sink) { probes.memorySince($0) }, probes,
+            enforcer)
         // Unsafe: libbpf passes the pointer back to the callback, only from
         // ring_buffer__consume below, while `context` is alive (withExtendedLifetime).
         let ring = ring_buffer__new(
@@ -166,11 +178,10 @@ final class RingThread: @unchecked Sendable {
                 context.builder.tellUnsent(
                     range.pid, from: range.start, to: range.end, count: range.count)
             }
-            context.builder.finish(
-                given: given ?? probes.counter(HUSK_COUNTER_SEQUENCE), missedRuns: probes.missedRuns
-            )
+            let numbers = given ?? probes.counter(HUSK_COUNTER_SEQUENCE)
+            context.builder.finish(given: numbers, missedRuns: probes.missedRuns)
+            whenDone(context.builder.recordCounts(given: numbers))
         }
-        whenDone()
     }
 
     /// What was mapped before Husk came: a process's timeline begins with it. The ring is read
@@ -223,10 +234,11 @@ final class RingThread: @unchecked Sendable {
         var ended = 0
         var hasMore = false
         var timer = LookTimer(interval: lookInterval)
+        var pace = ReadingPace()
         while true {
             // Children have no descriptor here. Their ends come through the ring; the timeout is
             // for an end whose record found no room.
-            var patience: Int32 = hasMore ? 0 : living == 0 ? 500 : -1
+            var patience = hasMore ? 0 : pace.patience(atMost: living == 0 ? 500 : -1)
             let looks = lookInterval > 0 && context.builder.hasChangingMemory
             if looks {
                 let left = timer.millisecondsLeft
@@ -236,7 +248,13 @@ final class RingThread: @unchecked Sendable {
                 Int(poll(&descriptors, nfds_t(descriptors.count), patience))
             }
             if ready < 0 { return }
-            if hasMore || descriptors[0].revents != 0 { hasMore = consume(ring, context) }
+            if hasMore || descriptors[0].revents != 0 || pace.isLooking || pace.hasJustStopped {
+                let before = context.builder.recordCount
+                hasMore = consume(ring, context)
+                pace.note(records: context.builder.recordCount - before) {
+                    probes.tellLooking($0)
+                }
+            }
             if descriptors[1].revents != 0 {
                 // The targets live on: this is what their end would be.
                 _ = consume(ring, context)
@@ -250,7 +268,7 @@ final class RingThread: @unchecked Sendable {
                 living -= 1
             }
             if looks { timer.lookIfDue { look(.timer, context, ring) } }
-            let isQuiet = ready == 0 && !hasMore && living == 0
+            let isQuiet = ready == 0 && !hasMore && living == 0 && !pace.isLooking
             let hasNews = context.builder.endedProcesses != ended || isQuiet
             ended = context.builder.endedProcesses
             if isQuiet { dropTheDead() }

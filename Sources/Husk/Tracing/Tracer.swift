@@ -101,6 +101,8 @@ public final class Tracer: Sendable {
         let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,
+                neverStalls: configuration.neverStalls,
+                pageBudget: configuration.pageBudget ?? .max,
                 stallLimit: configuration.stallLimit.nanosecondsClamped,
                 stallSilence: configuration.stallSilence.nanosecondsClamped,
                 walkLimit: configuration.walkLimit.nanosecondsClamped,
@@ -118,8 +120,10 @@ public final class Tracer: Sendable {
             probes: probes, targets: handles,
             capturingPresent: configuration.capturesPresent,
             lookInterval: enforces ? 0 : configuration.lookInterval.nanosecondsClamped,
-            enforcer: enforcer,
-            sink: { collector.take($0) }, whenDone: { collector.finish() })
+            enforcer: enforcer, pageBudget: configuration.pageBudget ?? .max,
+            stopsTargets: probes.variant.flavor.method == .syscallExit
+                && !configuration.neverStalls,
+            sink: { collector.take($0) }, whenDone: { collector.finish($0) })
         try thread.start()
         return thread
     }
@@ -177,6 +181,10 @@ public final class Tracer: Sendable {
         }
     }
 
+    /// How many record numbers the kernel side has given on each CPU, and how many have never
+    /// arrived; empty before ``stop()``.
+    public var recordCounts: [RecordCount] { collector.recordCounts }
+
     /// What was lost so far: empty for a complete capture.
     public var losses: [Loss] { collector.losses }
 }
@@ -192,6 +200,7 @@ final class EventCollector: Sendable {
     private struct Kept {
         var pages: [Page] = []
         var losses: [Loss] = []
+        var recordCounts: [RecordCount] = []
         /// Equal content is kept once.
         var contents: Set<PageContent> = []
         var dropped: UInt64 = 0
@@ -209,6 +218,7 @@ final class EventCollector: Sendable {
 
     var pages: [Page] { kept.withLock { $0.pages } }
     var losses: [Loss] { kept.withLock { $0.losses } }
+    var recordCounts: [RecordCount] { kept.withLock { $0.recordCounts } }
 
     func take(_ event: Event) {
         let event = keep(event)
@@ -254,7 +264,8 @@ final class EventCollector: Sendable {
             ? nil : Loss(cause: .consumerTooSlow, time: WallClock().now(), count: dropped)
     }
 
-    func finish() {
+    func finish(_ recordCounts: [RecordCount]) {
+        kept.withLock { $0.recordCounts = recordCounts }
         channel.finish()
         onEnd?()
     }

@@ -11,6 +11,13 @@ extension Tracer {
         public var copyMethod: CopyMethod?
         /// Where system calls are seen; nil: the way that costs others least.
         public var probeKind: ProbeKind?
+        /// Hold no thread for anything but copying its pages: what finds no room in the ring is
+        /// lost at once, and recorded as such; a write to code by a call may be followed by
+        /// another one before its bytes are read.
+        public var neverStalls = false
+        /// Capture this many pages with content at most. The others are losses with the cause
+        /// ``Loss/Cause/budget``. 0 captures none: only what happens is told. Nil: all.
+        public var pageBudget: UInt64?
         /// How long a thread may be held until the ring has room. Then the rest of its pages is
         /// lost, and recorded as such. Only with
         /// ``CopyMethod/taskWork``.

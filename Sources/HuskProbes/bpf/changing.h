@@ -240,6 +240,7 @@ struct granule_key {
 
 struct granule {
 	struct digest pages[GRANULE_PAGES];
+	__u64 changed; /* so many comparisons in a row have found another content */
 };
 
 struct {
@@ -344,12 +345,25 @@ static __always_inline struct digest *seen_digest(struct thread *thread, bool ma
 /* Does the page at thread->next, which is in thread->scratch, hold what it held? */
 static __always_inline bool is_as_seen(struct thread *thread)
 {
-	struct digest *known = seen_digest(thread, false);
+	struct granule *granule = granule_at_next(thread, false);
+	struct digest *known;
 
 	digest_scratch(thread);
-	return known && known->first == thread->digest_first &&
-	       known->second == thread->digest_second;
+	if (!granule)
+		return false;
+	known = digest_in(granule, index_in_granule(thread));
+	if (known->first == thread->digest_first && known->second == thread->digest_second) {
+		granule->changed = 0;
+		return true;
+	}
+	if (known->second)
+		granule->changed++;
+	return false;
 }
+
+/* Where all is new each time, comparing is in vain: for a while it is not tried. */
+#define CHANGED_ENOUGH (2 * GROUP_PAGES)
+#define CHANGED_TRY_AGAIN (CHANGED_ENOUGH + 64 * GROUP_PAGES)
 
 /* The page at thread->next has been sent, with the digest in `thread`. */
 static __always_inline void note_seen(struct thread *thread)
@@ -423,6 +437,12 @@ GLOBAL int is_new_group(void)
 	granule = granule_at_next(thread, false);
 	if (!granule)
 		return 1;
+	if (granule->changed >= CHANGED_ENOUGH) {
+		granule->changed += GROUP_PAGES;
+		if (granule->changed >= CHANGED_TRY_AGAIN)
+			granule->changed = 0;
+		return 1;
+	}
 	for (__u32 i = 0; i < GROUP_PAGES; i++) {
 		const struct digest *digest = digest_in(granule, first + i);
 
@@ -444,8 +464,12 @@ GLOBAL int note_group_sent(void)
 	if (!granule)
 		return 0;
 	first = index_in_granule(thread);
-	for (__u32 i = 0; i < GROUP_PAGES; i++)
-		digest_in(granule, first + i)->first = 1;
+	for (__u32 i = 0; i < GROUP_PAGES; i++) {
+		struct digest *digest = digest_in(granule, first + i);
+
+		digest->first = 1;
+		digest->second = 0; /* what it held before says nothing any more */
+	}
 	return 0;
 }
 
@@ -461,8 +485,10 @@ static __always_inline void note_sent(struct thread *thread)
 {
 	struct digest *known = seen_digest(thread, true);
 
-	if (known)
-		known->first = 1;
+	if (!known)
+		return;
+	known->first = 1;
+	known->second = 0;
 }
 
 #endif /* HUSK_CHANGING_H */

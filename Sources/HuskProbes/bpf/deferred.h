@@ -136,7 +136,7 @@ static int on_walk(struct bpf_map *map, void *key, void *value)
 static __always_inline bool walk_deferred(struct thread *thread)
 {
 	thread->deferred = 1;
-	thread->give_up = config.never_stalls;
+	thread->give_up = !config.back_pressure;
 	thread->deadline_ns = thread->time_ns + config.walk_limit_ns;
 	if (schedule_walk(thread))
 		return true;
@@ -147,6 +147,8 @@ static __always_inline bool walk_deferred(struct thread *thread)
 /* Keeps the thread in the kernel until user space has handled all records sent so far. */
 static __always_inline void await_user_space(struct thread *thread)
 {
+	if (!config.back_pressure)
+		return;
 	thread->phase = PHASE_AWAITING;
 	thread->give_up = 0;
 	thread->stall_start_ns = 0;

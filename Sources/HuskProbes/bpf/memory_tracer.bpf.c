@@ -496,7 +496,7 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 	if (current_is_target()) {
 		how |= WRITER_IS_TARGET;
 		thread = thread_state();
-		if (thread && may_defer)
+		if (thread && may_defer && config.back_pressure)
 			how |= WRITER_IS_HELD;
 	}
 	if (config.enforcer && !thread && current_pid() == config.enforcer)

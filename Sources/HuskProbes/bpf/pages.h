@@ -112,10 +112,7 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
  * long. */
 static __always_inline __u64 sign_of_life(void)
 {
-	__u32 index = 0;
-	__u64 *beats = bpf_map_lookup_elem(&heartbeat, &index);
-
-	return bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) + (beats ? *beats : 0);
+	return bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) + consumer_word(CONSUMER_BEATS);
 }
 
 /* The thread is out of room: since when, and when the consumer has last given a sign of life. */
@@ -132,6 +129,8 @@ static __always_inline void note_progress(struct thread *thread, __u64 now)
 		thread->stall_progress_ns = now;
 	}
 }
+
+#include "stopping.h"
 
 /*
  * A process's memory is looked at for the last time, in a place where one cannot sleep: tries
@@ -158,6 +157,10 @@ static __always_inline int page_finds_no_room(struct thread *thread)
 		return STEP_ON;
 	if (thread->deferred && !thread->give_up)
 		return stall(thread);
+	if (can_stop(thread)) {
+		thread->wants_to_stop = 1;
+		return extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_STOPPED, 0);
+	}
 	return extend_gap(HUSK_RECORD_LOSS, HUSK_CAUSE_RING_FULL, 0);
 }
 
@@ -231,6 +234,23 @@ enum source {
 	SOURCE_SCRATCH = 2, /* it was resident, and has been looked at */
 };
 
+/* Pages with content that have been sent. */
+__u64 pages_sent = 0;
+
+#define NO_BUDGET (~0ULL)
+
+/* Is there no budget for so many more pages? */
+static __always_inline bool budget_is_used(__u64 count)
+{
+	return config.page_budget != NO_BUDGET && pages_sent + count > config.page_budget;
+}
+
+static __always_inline void note_budget(__u64 count)
+{
+	if (config.page_budget != NO_BUDGET)
+		__sync_fetch_and_add(&pages_sent, count);
+}
+
 /* Does the page hold what was sent of it last? Else its digest is in `thread`. */
 static __always_inline bool is_unchanged(struct thread *thread)
 {
@@ -256,6 +276,8 @@ GLOBAL int send_page(__u32 source)
 	is_digested = thread->region.remembers && source != SOURCE_PLACE;
 	if (is_digested && is_unchanged(thread))
 		return STEP_ON;
+	if (budget_is_used(1))
+		return extend_gap(HUSK_RECORD_LOSS, HUSK_CAUSE_BUDGET, 0);
 	/* First room, then the record of what was missed before: otherwise a full ring would
 	 * get one such record for each page. */
 	if (!ring_has_room_for(sizeof(*record)))
@@ -284,7 +306,8 @@ GLOBAL int send_page(__u32 source)
 	record->content_size = HUSK_PAGE_SIZE;
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
 		    thread->region.id);
-	bpf_ringbuf_submit(record, 0);
+	submit(record, true);
+	note_budget(1);
 	if (is_digested)
 		note_seen(thread);
 	else if (thread->region.remembers)
@@ -304,7 +327,8 @@ GLOBAL int send_group(void)
 	struct husk_page *record;
 
 	/* Numbers that are left from another record are that of a single page. */
-	if (!thread || thread->ticket.held || !ring_has_room_for(GROUP_RECORD_SIZE))
+	if (!thread || thread->ticket.held || budget_is_used(GROUP_PAGES) ||
+	    !ring_has_room_for(GROUP_RECORD_SIZE))
 		return false;
 	if (thread->region.remembers && !is_new_group())
 		return false;
@@ -323,7 +347,8 @@ GLOBAL int send_group(void)
 	record->content_size = GROUP_SIZE;
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, GROUP_RECORD_SIZE,
 		    thread->region.id);
-	bpf_ringbuf_submit(record, 0);
+	submit(record, true);
+	note_budget(GROUP_PAGES);
 	if (thread->region.remembers)
 		note_group_sent();
 	thread->next += GROUP_SIZE;

@@ -104,6 +104,30 @@ static __always_inline void fill_header(struct husk_header *header, struct ticke
 	ticket->held = 0;
 }
 
+static __always_inline __u64 consumer_word(__u32 index)
+{
+	__u64 *word = bpf_map_lookup_elem(&consumer, &index);
+
+	return word ? *word : 0;
+}
+
+/* Sends a record. Waking the consumer for each would cost more than most of them do: one that more
+ * follow can wait for the last one, for as long as the ring is nearly empty. */
+static __always_inline void submit(void *record, bool more_follow)
+{
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	bool can_wait = consumer_word(CONSUMER_LOOKS) ? waiting < config.ring_size / 4
+						      : more_follow && waiting < config.ring_size / 16;
+
+	bpf_ringbuf_submit(record, can_wait ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+}
+
+/* The same, of one that a thread waits for: the consumer is woken in any case. */
+static __always_inline void submit_now(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline bool ring_has_room_for(__u64 size)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
@@ -125,7 +149,7 @@ static __always_inline bool send_page_range(struct ticket *ticket, __u16 kind, _
 	record->length = length;
 	record->cause = cause;
 	record->error = error;
-	bpf_ringbuf_submit(record, 0);
+	submit_now(record);
 	return true;
 }
 

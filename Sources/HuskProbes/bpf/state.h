@@ -86,13 +86,20 @@ struct {
 	__uint(max_entries, 64 * 1024 * 1024);
 } ring SEC(".maps");
 
-/* Husk counts it up while it lives, whatever else it does. */
+/* What user space tells of the ring's consumer. */
+enum consumer_word {
+	CONSUMER_BEATS = 0, /* counted up while Husk lives, whatever else it does */
+	CONSUMER_LOOKS = 1, /* not 0: it looks by itself, every other millisecond, and need not be woken */
+	CONSUMER_STOPS = 2, /* (written here) how many processes have been stopped (stopping.h) */
+	CONSUMER_WORDS = 3,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, CONSUMER_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
-} heartbeat SEC(".maps");
+} consumer SEC(".maps");
 
 /* What was told to no one because the ring was full, by process: from the lowest address to the
  * highest one. */
@@ -246,6 +253,9 @@ struct thread {
 	__u8 wants_stop; /* the enforcer of W^X is to see what the call has done */
 	__u8 awaits_watch; /* user space is to handle the records so far before it goes on */
 	__u8 may_spin; /* when the ring is full */
+	__u8 may_stop; /* its process, when the ring is full */
+	__u8 wants_to_stop; /* there was no room: at the end of the walk */
+	__u8 stop_padding[6];
 	__u8 prior_is_code; /* the last one asked for was executable and could not change */
 	__u64 copying_key;
 	/* Among the calls that change the address space's regions (spaces.h). */

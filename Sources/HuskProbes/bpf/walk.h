@@ -103,7 +103,10 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 		__builtin_memset(record->stack, 0, sizeof(record->stack));
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	fill_file(&record->file, region);
-	bpf_ringbuf_submit(record, 0);
+	if (thread->awaits_watch)
+		submit_now(record);
+	else
+		submit(record, region->open);
 	if ((effective & HUSK_PROTECTION_EXECUTE) && region->inode)
 		note_viewed_file(region);
 	return true;
@@ -434,7 +437,10 @@ GLOBAL int close_region(void)
 		record->unreadable = thread->unreadable;
 		record->lost = thread->lost;
 		record->stalled_ns = thread->stalled_ns;
-		bpf_ringbuf_submit(record, 0);
+		if (thread->awaits_watch)
+			submit_now(record);
+		else
+			submit(record, false);
 	}
 	if (!thread->lost && !thread->unreadable && thread->mode == MODE_CHANGE)
 		note_known_code(thread->region.start, thread->region.end);
@@ -494,7 +500,7 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 	if (thread->mode != MODE_LOOK)
 		end_call(thread);
 	/* It is the first of its kind: user space begins to watch every call now. */
-	thread->awaits_watch = thread->awaits_watch && thread->deferred;
+	thread->awaits_watch = thread->awaits_watch && thread->deferred && config.back_pressure;
 	if (thread->awaits_watch) {
 		thread->phase = PHASE_AWAITING;
 		thread->outside_position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
@@ -572,6 +578,8 @@ static __always_inline void begin_walk(struct thread *thread, __u32 mode)
 	thread->ticket.held = 0;
 	thread->gap_start = thread->gap_end = 0;
 	thread->may_spin = 0;
+	thread->may_stop = 0;
+	thread->wants_to_stop = 0;
 	thread->extent_start = thread->extent_end = 0;
 }
 
@@ -583,7 +591,10 @@ GLOBAL int walk_at_once(void)
 	if (!thread)
 		return 0;
 	thread->deferred = 0;
+	/* At a call's exit; a look comes before a call. */
+	thread->may_stop = thread->mode != MODE_LOOK;
 	bpf_loop(STEPS_AT_ONCE, walk_step_atomic, &context, 0);
+	stop_if_wanted(thread);
 	if (thread->phase == PHASE_IDLE)
 		return 0;
 	/* More pages than one share: what is left of this region and of further ones. */
@@ -610,7 +621,8 @@ static __always_inline void look(struct thread *thread, __u64 start, __u64 end, 
 	thread->phase = PHASE_WALKING;
 	thread->spot_count = 0;
 	thread->goes_round = ROUND_NONE;
-	thread->may_spin = thread->call == HUSK_CALL_EXIT || thread->call == HUSK_CALL_EXECVE;
+	thread->may_spin = config.back_pressure && (thread->call == HUSK_CALL_EXIT ||
+						     thread->call == HUSK_CALL_EXECVE);
 	walk_at_once();
 }
 

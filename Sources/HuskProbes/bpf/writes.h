@@ -53,7 +53,7 @@ GLOBAL int send_write(__u32 how, __u32 target, __u64 inode, __u64 start, __u64 l
 	record->device_major = inode ? target >> MINOR_BITS : 0;
 	record->device_minor = inode ? target & ((1u << MINOR_BITS) - 1) : 0;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	bpf_ringbuf_submit(record, 0);
+	submit_now(record);
 	return 0;
 }
 

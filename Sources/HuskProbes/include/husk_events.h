@@ -183,7 +183,10 @@ enum husk_cause {
 	HUSK_CAUSE_PROTECTED = 9,
 	/* The call's end was not seen (a return probe that found no free instance). */
 	HUSK_CAUSE_NO_RESULT = 10,
-	HUSK_CAUSE_COUNT = 11,
+	HUSK_CAUSE_BUDGET = 11, /* config.page_budget has been used up */
+	/* No room in the ring: the process is stopped at the call's end, and user space reads. */
+	HUSK_CAUSE_STOPPED = 12,
+	HUSK_CAUSE_COUNT = 13,
 };
 
 /*
@@ -338,6 +341,13 @@ HUSK_ASSERT_SIZE(husk_process_fork, 88);
 HUSK_ASSERT_SIZE(husk_process_exec, 80 + HUSK_COMPONENT_SIZE + 536);
 HUSK_ASSERT_SIZE(husk_write, 120);
 
+/* husk_config.back_pressure: what a thread does that finds no room in the ring. */
+enum husk_back_pressure {
+	HUSK_PRESSURE_NONE = 0,  /* nothing: it is lost, and recorded as such */
+	HUSK_PRESSURE_WAITS = 1, /* it waits in the kernel, where it can */
+	HUSK_PRESSURE_STOPS = 2, /* its process is stopped (bpf/stopping.h) */
+};
+
 /*
  * Set by user space before the programs are loaded (read-only data from then on,
  * so that the verifier removes the branches that are not taken).
@@ -370,12 +380,12 @@ struct husk_config {
 	 * many bits of an entry tell where memory is. */
 	husk_u8 page_table_levels;
 	husk_u8 physical_bits;
-	/* A thread does not wait for room: what finds none is lost, and recorded as such. */
-	husk_u8 never_stalls;
+	husk_u8 back_pressure; /* enum husk_back_pressure */
 	/* The sixth argument of calls that it makes in a target's name. */
 	husk_u64 enforcer_mark;
+	husk_u64 page_budget; /* pages with content in all; ~0: as many as there are */
 };
-HUSK_ASSERT_SIZE(husk_config, 56);
+HUSK_ASSERT_SIZE(husk_config, 64);
 
 /* Index into the `counters` map (per CPU, u64 each). */
 enum husk_counter {

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stopping.h - the back-pressure of kernels on which a thread cannot wait in a callback.
+ *
+ * A walk at a system call's exit finds no room in the ring: then its pages are left to user space,
+ * and the process is stopped (SIGSTOP) before it goes on in user mode. User space reads them from
+ * outside, as fast as it can, and lets the process go on (SIGCONT) when the ring's consumer has
+ * passed all that was sent before the stop. Who dies meanwhile is Husk: a helper of its own, which
+ * has nothing but this map, lets all go then (Sources/CHuskSystem/guardian.c).
+ */
+#ifndef HUSK_STOPPING_H
+#define HUSK_STOPPING_H
+
+struct stop_key {
+	__u32 pid; /* in Husk's own PID namespace */
+	__u32 number;
+};
+
+struct stop {
+	__u64 position; /* the ring's producer's, then */
+	__u64 time_ns;
+};
+
+/* Stops of processes: each has a number, so that who lets a process go never takes the note of its
+ * next stop for that of the last one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct stop_key);
+	__type(value, struct stop);
+} stopped SEC(".maps");
+
+/* The consumer's last sign of life that was seen here, and when. */
+__u64 stop_life = 0, stop_life_ns = 0;
+
+/* Can what finds no room be left to user space? It must be alive for that. */
+static __always_inline bool can_stop(struct thread *thread)
+{
+	__u64 now = bpf_ktime_get_ns(), life = sign_of_life();
+
+	if (config.back_pressure != HUSK_PRESSURE_STOPS || !thread->may_stop ||
+	    current_is_dying())
+		return false;
+	if (life != stop_life) {
+		stop_life = life;
+		stop_life_ns = now;
+	}
+	return now - stop_life_ns < config.stall_silence_ns;
+}
+
+/* The walk is over. First the signal, then the note: who reads the note lets the process go. */
+static __always_inline void stop_if_wanted(struct thread *thread)
+{
+	struct stop stop = {.time_ns = bpf_ktime_get_ns()};
+	struct stop_key key = {.pid = current_pid()};
+	__u32 index = CONSUMER_STOPS;
+	__u64 *stops = bpf_map_lookup_elem(&consumer, &index);
+	void *wake;
+
+	if (!thread->wants_to_stop || !stops)
+		return;
+	thread->wants_to_stop = 0;
+	stop.position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
+	if (bpf_send_signal_thread(SIGSTOP))
+		return;
+	key.number = __sync_fetch_and_add(stops, 1);
+	bpf_map_update_elem(&stopped, &key, &stop, BPF_ANY);
+	/* All may have been read before this was noted: the consumer is to look once more. */
+	wake = bpf_ringbuf_reserve(&ring, 8, 0);
+	if (wake)
+		bpf_ringbuf_discard(wake, BPF_RB_FORCE_WAKEUP);
+}
+
+#endif /* HUSK_STOPPING_H */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Glibc
+import Husk
+import HuskTestSupport
+import Testing
+
+/// What happens to the target, and to the capture, when Husk cannot go on as it should.
+@Suite("completeness", .needsProbes, .serialized)
+struct CompletenessTests {
+    private static let copyMethods = ProbeGate.copyMethods.map(\.rawValue)
+
+    @Test("no target stays held when Husk is killed", arguments: copyMethods)
+    func killed(_ method: String) throws {
+        let outcome = try Running(
+            BuildProducts.fixture("kill"),
+            ["8", BuildProducts.husk, "--ring-size", "64K", "--copy", method]
+        ).finish()
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("\"killed\":8,\"wrong\":0"))
+    }
+
+    @Test("a target waits for a stopped Husk for a moment only", arguments: copyMethods)
+    func stopped(_ method: String) throws {
+        let temporary = try TemporaryFolder()
+        let log = temporary.path + "/log"
+        let husk = try Running(
+            BuildProducts.husk,
+            [
+                "run", "--json", "--log", log, "--ring-size", "64K", "--copy", method, "--",
+                BuildProducts.fixture("toggle"), "100000", "16",
+            ])
+        #expect(husk.wait { Truth.read(husk.outputSoFar).count > 2 })
+        husk.signal(SIGSTOP)
+        let before = Truth.read(husk.outputSoFar).count
+        // Half a second without a sign of life, then it runs on.
+        #expect(husk.wait(10) { Truth.read(husk.outputSoFar).count > before + 50 })
+        husk.signal(SIGCONT)
+        husk.signal(SIGINT)
+        #expect(husk.wait(20) { !husk.isRunning })
+        let outcome = husk.finish()
+        // What it did meanwhile is missing, or was read late; that is told, and nothing hangs.
+        #expect([122, 128 + SIGINT].contains(outcome.status), "\(outcome.status)")
+        #expect(try String(contentsOfFile: log, encoding: .utf8).contains("\"type\":\"summary\""))
+    }
+
+    @Test("a full disk: what is there stays readable, the rest is told as lost")
+    func diskFull() throws {
+        let temporary = try TemporaryFolder()
+        let outcome = try Running(
+            "/usr/bin/unshare",
+            [
+                "-m", "sh", "-c",
+                """
+                mkdir "$0/disk" "$0/kept" && mount -t tmpfs -o size=6M none "$0/disk" || exit 77
+                "$1" run -q -o "$0/disk/out/" -- "$2" 200 64 >/dev/null
+                echo "status $?"
+                cp -a "$0/disk/out" "$0/kept/"
+                """, temporary.path, BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ]
+        ).finish()
+        if outcome.status == 77 { return }  // no mounts here
+        #expect(outcome.output == "status 123\n")
+        #expect(outcome.errors.contains("the disk is full"))
+        let verified = try husk("verify", temporary.path + "/kept/out")
+        #expect(verified.status == 122, "\(verified.output)")
+        #expect(verified.output.contains("lost (not-stored)"))
+    }
+
+    @Test(
+        "budgets end with 122, and say how much is there",
+        arguments: ["--max-pages", "--max-bytes"])
+    func budget(_ option: String) throws {
+        let outcome = try husk(
+            "run", option, option == "--max-pages" ? "10" : "40K", "--",
+            BuildProducts.fixture("toggle"), "5", "3")
+        #expect(outcome.status == 122)
+        #expect(outcome.errors.contains("INCOMPLETE: 10 of "))
+        #expect(outcome.errors.contains("lost (budget)"))
+        let none = try husk("run", option, "0", "--", BuildProducts.fixture("classic"))
+        #expect(none.status == 122)
+        #expect(none.errors.contains("INCOMPLETE: 0 of "))
+    }
+
+    @Test(
+        "rings of sizes that cannot be", arguments: ["4K", "100000", "2G", "0", "-1", "65537", "x"])
+    func ringSizes(_ size: String) throws {
+        let outcome = try husk("run", "--ring-size", size, "--", "/bin/true")
+        #expect(outcome.status == 64)
+        #expect(outcome.output.isEmpty)
+    }
+}
