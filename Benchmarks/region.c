@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * region [-m MIB] [-n ROUNDS]: a large region becomes executable, again and again. Prints as JSON
+ * region [-m MIB] [-n ROUNDS] [-p]: a large region becomes executable, again and again. Prints as JSON
  * what memcpy of it does in this process (warm, median of 5 at least), what mprotect does (bytes
  * by wall time, median of the rounds), and when the rounds began, by the wall clock.
  *
  * Under a tracer mprotect's time is that of the copy in the kernel, with waiting for room. With
- * -n 0 all is as before the first mprotect, and nothing comes after.
+ * -n 0 all is as before the first mprotect, and nothing comes after. With -p the parent, which is
+ * the tracer, is stopped meanwhile (some milliseconds): then its reading does not share the memory's
+ * bandwidth with the kernel side.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,14 +61,17 @@ int main(int argc, char **argv)
 	uint64_t state = 88172645463325252ULL;
 	unsigned char *region, *other;
 	double begun, finished;
+	pid_t tracer = 0;
 	size_t size;
 	int option;
 
-	while ((option = getopt(argc, argv, "m:n:")) != -1) {
+	while ((option = getopt(argc, argv, "m:n:p")) != -1) {
 		if (option == 'm')
 			mib = atol(optarg);
 		else if (option == 'n')
 			rounds = atol(optarg);
+		else if (option == 'p')
+			tracer = getppid();
 		else
 			return 64;
 	}
@@ -93,6 +99,8 @@ int main(int argc, char **argv)
 		__asm__ volatile("" : : "r"(other) : "memory");
 	}
 
+	if (tracer > 1)
+		kill(tracer, SIGSTOP);
 	begun = at(CLOCK_REALTIME);
 	for (long round = 0; round < rounds; round++) {
 		double start = at(CLOCK_MONOTONIC);
@@ -109,6 +117,8 @@ int main(int argc, char **argv)
 			(*(uint64_t *)(region + i))++;
 	}
 	finished = at(CLOCK_REALTIME);
+	if (tracer > 1)
+		kill(tracer, SIGCONT);
 	printf("{\"memcpy_bytes_per_second\":%.0f,\"mprotect_bytes_per_second\":%.0f,"
 	       "\"bytes\":%llu,\"begun\":%.6f,\"seconds\":%.6f}\n",
 	       size / median(copies, copy_rounds), rounds ? size / median(dumps, rounds) : 0,

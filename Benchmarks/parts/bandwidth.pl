@@ -3,7 +3,8 @@
 # fast they are consumed, both beside memcpy in the same process.
 #
 # The kernel side is what mprotect costs the target by its own clock. Three rounds fit into the
-# ring: nobody waits for room, nothing is lost, so this is the copy itself. In many rounds it is what
+# ring, and the reader is stopped meanwhile: nobody waits for room, nothing is lost, nothing else uses
+# the memory, so this is the copy itself. In many rounds it is what
 # the reader lets pass: Husk's target waits for room, the naive reader's loses pages instead, and is
 # fast because it does.
 #
@@ -29,7 +30,7 @@ sub bandwidth {
     for (1 .. $pairs) {
         for (@ways) {
             my ($name, @before) = @$_;
-            my ($empty, $few, $many) = map { run([@before, $region, '-n', $_]) } 0, 3, $rounds;
+            my ($empty, $few, $many) = map { run([@before, $region, '-n', $_, $_ == 3 && @before ? '-p' : ()]) } 0, 3, $rounds;
             my ($none, $room, $reply) = map { reply($_, 'begun') // die "$name: no answer\n" } $empty, $few, $many;
             my $seconds = ($many->{ended} - $reply->{begun}) - ($empty->{ended} - $none->{begun});
             my $counts = reply($many, 'records');

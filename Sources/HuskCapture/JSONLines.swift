@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-internal import Foundation
 public import HuskModel
 
 /// Events as JSON, one object per line, each line ending with a newline.
@@ -46,12 +45,11 @@ public struct JSONLines: Sendable {
     }
 
     func encode(_ record: some Encodable) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         // Nothing in a record can fail to encode: no floating point, no dates. An empty line
         // would be a mistake in this file, so say so instead of hiding it.
-        let bytes = (try? encoder.encode(record)) ?? Data(#"{"type":"unencodable"}"#.utf8)
-        return [UInt8](bytes) + [UInt8(ascii: "\n")]
+        var line =
+            (try? LineEncoder.encode(record)) ?? Array(#"{"type":"unencodable"}"#.utf8)
+        line.append(UInt8(ascii: "\n"))
+        return line
     }
 }

@@ -12,20 +12,35 @@ enum PageList {
     static func fill(_ line: [UInt8], _ runs: [PageRun]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(line.count + runs.reduce(0) { $0 + $1.pages.count * 192 })
-        var rest = line[...]
+        var from = 0
         for run in runs {
-            guard let place = rest.firstRange(of: placeholder) else { break }
-            result += rest[..<place.upperBound].dropLast()
+            // Behind the `[` of the next one.
+            guard let place = endOfPlaceholder(in: line, from: from) else { break }
+            result.append(contentsOf: line[from..<(place - 1)])
             var isFirst = true
             for page in run.pages {
                 if !isFirst { result.append(UInt8(ascii: ",")) }
                 isFirst = false
                 append(page, to: &result)
             }
-            result.append(UInt8(ascii: "]"))
-            rest = rest[place.upperBound...]
+            from = place - 1
         }
-        return result + rest
+        result.append(contentsOf: line[from...])
+        return result
+    }
+
+    private static func endOfPlaceholder(in line: [UInt8], from start: Int) -> Int? {
+        let last = placeholder.count - 1
+        var index = start + last
+        while index < line.count {
+            if line[index] == UInt8(ascii: "]"), line[index - 1] == UInt8(ascii: "["),
+                line[(index - last)...index].elementsEqual(placeholder)
+            {
+                return index + 1
+            }
+            index += 1
+        }
+        return nil
     }
 
     private static func append(_ page: Page, to line: inout [UInt8]) {

@@ -98,19 +98,20 @@ public struct AddressSpace: Sendable {
         var block = firstBlock(endingBehind: range.lowerBound)
         while block < blocks.count, let first = blocks[block].first, first.start < range.upperBound
         {
-            blocks[block] = blocks[block].flatMap { region -> [MappedRegion] in
-                guard region.start < range.upperBound, range.lowerBound < region.end else {
-                    return [region]
-                }
-                var rest: [MappedRegion] = []
+            let from = firstIndex(in: block, endingBehind: range.lowerBound)
+            var to = from
+            var rest: [MappedRegion] = []
+            while to < blocks[block].count, blocks[block][to].start < range.upperBound {
+                let region = blocks[block][to]
                 if region.start < range.lowerBound {
                     rest.append(region.clipped(to: region.start..<range.lowerBound))
                 }
                 if range.upperBound < region.end {
                     rest.append(region.clipped(to: range.upperBound..<region.end))
                 }
-                return rest
+                to += 1
             }
+            blocks[block].replaceSubrange(from..<to, with: rest)
             if blocks[block].isEmpty {
                 blocks.remove(at: block)
             } else {
@@ -128,13 +129,25 @@ public struct AddressSpace: Sendable {
             return
         }
         let block = min(firstBlock(endingBehind: region.start), blocks.count - 1)
-        let index = blocks[block].firstIndex { $0.start > region.start } ?? blocks[block].count
+        // Nothing overlaps it any more.
+        let index = firstIndex(in: block, endingBehind: region.start)
         blocks[block].insert(region, at: index)
         if blocks[block].count > Self.blockLimit {
             let half = blocks[block].count / 2
             blocks.insert(Array(blocks[block][half...]), at: block + 1)
             blocks[block].removeSubrange(half...)
         }
+    }
+
+    /// The first region of a block that ends behind an address.
+    private func firstIndex(in block: Int, endingBehind address: Address) -> Int {
+        var low = 0
+        var high = blocks[block].count
+        while low < high {
+            let middle = (low + high) / 2
+            if blocks[block][middle].end > address { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     /// The first block whose last region ends behind an address.

@@ -6,7 +6,7 @@
 /// 2^64 pairs.
 public struct DistinctContents: Hashable, Sendable {
     /// How many are told apart; of more it is only known that there are more.
-    static let limit = 1 << 20
+    static let limit = 1 << 18
 
     /// 0: free. At most half full.
     private var slots = [UInt64](repeating: 0, count: 1 << 10)
@@ -17,6 +17,7 @@ public struct DistinctContents: Hashable, Sendable {
     public init() {}
 
     public mutating func note(_ key: ContentKey) {
+        guard isExact else { return }
         let key = max(1, key.short)
         var index = place(of: key)
         guard slots[index] == 0 else { return }

@@ -10,7 +10,14 @@ public struct Generations: Sendable {
         var generation: Int
     }
 
-    private var latest: [Int32: [Address: Seen]] = [:]
+    /// Of 256 pages that lie side by side: pages come in groups.
+    private struct Granule {
+        var pages = [Seen?](repeating: nil, count: Generations.granulePages)
+    }
+
+    private static let granulePages = 256
+
+    private var latest: [Int32: [UInt64: Granule]] = [:]
 
     public init() {}
 
@@ -19,8 +26,9 @@ public struct Generations: Sendable {
     public mutating func note(
         _ content: PageContent, at address: Address, of process: Int32
     ) -> Int {
-        let key = content.key
-        return Self.note(key, &latest[process, default: [:]][address])
+        let (granule, page) = Self.place(of: address)
+        return Self.note(
+            content.key, &latest[process, default: [:]][granule, default: Granule()].pages[page])
     }
 
     private static func note(_ key: ContentKey, _ seen: inout Seen?) -> Int {
@@ -35,16 +43,26 @@ public struct Generations: Sendable {
 
     /// The generation seen last; 0 if the address has never been captured.
     public func current(at address: Address, of process: Int32) -> Int {
-        latest[process]?[address]?.generation ?? 0
+        seen(at: address, of: process)?.generation ?? 0
     }
 
     /// Whether this is the content seen last. False if the address has never been captured.
     public func isLatest(_ content: PageContent, at address: Address, of process: Int32) -> Bool {
-        latest[process]?[address]?.key == content.key
+        seen(at: address, of: process)?.key == content.key
     }
 
     /// Forgets a process that has ended: its number may be given to another one.
     public mutating func forget(process: Int32) {
         latest[process] = nil
+    }
+
+    private func seen(at address: Address, of process: Int32) -> Seen? {
+        let (granule, page) = Self.place(of: address)
+        return latest[process]?[granule]?.pages[page]
+    }
+
+    private static func place(of address: Address) -> (granule: UInt64, page: Int) {
+        let number = address.rawValue / 4096
+        return (number / UInt64(granulePages), Int(number % UInt64(granulePages)))
     }
 }

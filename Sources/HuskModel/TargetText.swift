@@ -24,6 +24,10 @@ public struct TargetText: Hashable, Sendable {
     /// UTF-8, characters that change the direction of text or take no room) is written
     /// as `\xNN` per byte.
     public var escaped: String {
+        // Nearly all of it is so.
+        if bytes.allSatisfy({ (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\\") }) {
+            return String(decoding: bytes, as: UTF8.self)
+        }
         var result = ""
         var rest = bytes[...]
         while let first = rest.first {

@@ -61,7 +61,10 @@ enum RecordDecoder {
         let size = bytes.loadUnaligned(
             fromByteOffset: MemoryLayout<husk_page>.offset(of: \.content_size) ?? 64,
             as: UInt32.self)
-        guard size == HUSK_PAGE_SIZE || size == HUSK_GROUP_PAGES * HUSK_PAGE_SIZE else {
+        let pages = Int32(clamping: size) / HUSK_PAGE_SIZE
+        guard size % UInt32(HUSK_PAGE_SIZE) == 0,
+            [1, HUSK_GROUP_PAGES, HUSK_LARGE_GROUP_PAGES].contains(pages)
+        else {
             throw .wrongSize(kind: header.kind, said: size, got: bytes.count)
         }
         return contentOffset + Int(size)

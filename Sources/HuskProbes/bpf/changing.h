@@ -362,8 +362,8 @@ static __always_inline bool is_as_seen(struct thread *thread)
 }
 
 /* Where all is new each time, comparing is in vain: for a while it is not tried. */
-#define CHANGED_ENOUGH (2 * GROUP_PAGES)
-#define CHANGED_TRY_AGAIN (CHANGED_ENOUGH + 64 * GROUP_PAGES)
+#define CHANGED_ENOUGH (2 * HUSK_GROUP_PAGES)
+#define CHANGED_TRY_AGAIN (CHANGED_ENOUGH + 64 * GRANULE_PAGES)
 
 /* The page at thread->next has been sent, with the digest in `thread`. */
 static __always_inline void note_seen(struct thread *thread)
@@ -421,55 +421,69 @@ GLOBAL int forget_space(__u64 id)
 
 /* ---- what was sent without being looked at ------------------------------------------------- */
 
+struct group {
+	struct granule *granule;
+	__u32 first;
+	__u64 any;
+};
+
+static long look_at_digest(__u32 index, struct group *group)
+{
+	const struct digest *digest = digest_in(group->granule, group->first + index);
+
+	group->any |= digest->first | digest->second;
+	return 0;
+}
+
 /* Has none of the group at thread->next been sent before? */
-GLOBAL int is_new_group(void)
+GLOBAL int is_new_group(__u32 pages)
 {
 	struct thread *thread = this_thread();
-	struct granule *granule;
-	__u64 any = 0;
-	__u32 first;
+	struct group group = {};
 
 	if (!thread)
 		return 0;
-	first = index_in_granule(thread);
-	if (first > GRANULE_PAGES - GROUP_PAGES)
+	group.first = index_in_granule(thread);
+	if (group.first + pages > GRANULE_PAGES)
 		return 0; /* it is kept in two places */
-	granule = granule_at_next(thread, false);
-	if (!granule)
+	group.granule = granule_at_next(thread, false);
+	if (!group.granule)
 		return 1;
-	if (granule->changed >= CHANGED_ENOUGH) {
-		granule->changed += GROUP_PAGES;
-		if (granule->changed >= CHANGED_TRY_AGAIN)
-			granule->changed = 0;
+	if (group.granule->changed >= CHANGED_ENOUGH) {
+		group.granule->changed += pages;
+		if (group.granule->changed >= CHANGED_TRY_AGAIN)
+			group.granule->changed = 0;
 		return 1;
 	}
-	for (__u32 i = 0; i < GROUP_PAGES; i++) {
-		const struct digest *digest = digest_in(granule, first + i);
+	bpf_loop(pages, look_at_digest, &group, 0);
+	return !group.any;
+}
 
-		any |= digest->first | digest->second;
-	}
-	return !any;
+static long note_digest_sent(__u32 index, struct group *group)
+{
+	struct digest *digest = digest_in(group->granule, group->first + index);
+
+	digest->first = 1;
+	digest->second = 0; /* what it held before says nothing any more */
+	return 0;
 }
 
 /* It has been sent. Digests are made from the second time on: most pages are sent once only. */
-GLOBAL int note_group_sent(void)
+GLOBAL int note_group_sent(__u32 pages)
 {
 	struct thread *thread = this_thread();
-	struct granule *granule;
-	__u32 first;
+	struct group group = {};
 
 	if (!thread)
 		return 0;
-	granule = granule_at_next(thread, true);
-	if (!granule)
+	group.granule = granule_at_next(thread, true);
+	if (!group.granule)
 		return 0;
-	first = index_in_granule(thread);
-	for (__u32 i = 0; i < GROUP_PAGES; i++) {
-		struct digest *digest = digest_in(granule, first + i);
-
-		digest->first = 1;
-		digest->second = 0; /* what it held before says nothing any more */
-	}
+	/* Where nothing is compared there is nothing to be noted. */
+	if (group.granule->changed > CHANGED_ENOUGH + HUSK_LARGE_GROUP_PAGES)
+		return 0;
+	group.first = index_in_granule(thread);
+	bpf_loop(pages, note_digest_sent, &group, 0);
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static __always_inline __u32 presence_in(const struct thread *thread, __u32 inde
 	return presence_of(thread->entries[index & (EXTENT_PAGES - 1)]);
 }
 
-/* Of the 16 entries from the page's on: how many in a row say the same. */
+/* Of the entries from the page's on: how many in a row say the same. */
 static __always_inline void find_extent_in_table(struct thread *thread, __u64 table, __u64 address)
 {
 	__u32 index = (address / HUSK_PAGE_SIZE) & (TABLE_WORDS - 1), first = 0, count = 1;

@@ -306,7 +306,7 @@ GLOBAL int send_page(__u32 source)
 	record->content_size = HUSK_PAGE_SIZE;
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, sizeof(*record),
 		    thread->region.id);
-	submit(record, true);
+	submit(record, sizeof(*record), true);
 	note_budget(1);
 	if (is_digested)
 		note_seen(thread);
@@ -317,43 +317,57 @@ GLOBAL int send_page(__u32 source)
 	return STEP_ON;
 }
 
-#define GROUP_SIZE (GROUP_PAGES * HUSK_PAGE_SIZE)
-#define GROUP_RECORD_SIZE (sizeof(struct husk_page) - HUSK_PAGE_SIZE + GROUP_SIZE)
+#define GROUP_SIZE(pages) ((pages) * HUSK_PAGE_SIZE)
+#define GROUP_RECORD_SIZE(pages) (sizeof(struct husk_page) - HUSK_PAGE_SIZE + GROUP_SIZE(pages))
 
-/* Sends the pages from thread->next on as one record, if that can be. False: page by page. */
-GLOBAL int send_group(void)
+/* Sends so many pages (a constant) from thread->next on as one record, if that can be. */
+static __always_inline bool send_pages(struct thread *thread, const __u32 pages)
 {
-	struct thread *thread = this_thread();
 	struct husk_page *record;
 
 	/* Numbers that are left from another record are that of a single page. */
-	if (!thread || thread->ticket.held || budget_is_used(GROUP_PAGES) ||
-	    !ring_has_room_for(GROUP_RECORD_SIZE))
+	if (thread->ticket.held || budget_is_used(pages) ||
+	    !ring_has_room_for(GROUP_RECORD_SIZE(pages)))
 		return false;
-	if (thread->region.remembers && !is_new_group())
+	if (thread->region.remembers && !is_new_group(pages))
 		return false;
 	if (!ensure_told(thread) || !flush_gap())
 		return false;
-	take_tickets(&thread->ticket, GROUP_PAGES);
-	record = bpf_ringbuf_reserve(&ring, GROUP_RECORD_SIZE, 0);
+	take_tickets(&thread->ticket, pages);
+	record = bpf_ringbuf_reserve(&ring, GROUP_RECORD_SIZE(pages), 0);
 	if (!record)
 		return false;
-	if (bpf_probe_read_user(record->content, GROUP_SIZE, (const void *)thread->next)) {
+	if (bpf_probe_read_user(record->content, GROUP_SIZE(pages), (const void *)thread->next)) {
 		bpf_ringbuf_discard(record, 0);
 		return false;
 	}
 	record->reader = HUSK_READER_BPF_NOFAULT;
 	record->address = thread->next;
-	record->content_size = GROUP_SIZE;
-	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, GROUP_RECORD_SIZE,
+	record->content_size = GROUP_SIZE(pages);
+	fill_header(&record->header, &thread->ticket, HUSK_RECORD_PAGE, GROUP_RECORD_SIZE(pages),
 		    thread->region.id);
-	submit(record, true);
-	note_budget(GROUP_PAGES);
+	submit(record, GROUP_RECORD_SIZE(pages), true);
+	note_budget(pages);
 	if (thread->region.remembers)
-		note_group_sent();
-	thread->next += GROUP_SIZE;
-	thread->captured += GROUP_PAGES;
+		note_group_sent(pages);
+	thread->next += GROUP_SIZE(pages);
+	thread->captured += pages;
 	return true;
+}
+
+/* False: page by page. */
+GLOBAL int send_group(void)
+{
+	struct thread *thread = this_thread();
+
+	return thread && send_pages(thread, HUSK_GROUP_PAGES);
+}
+
+GLOBAL int send_large_group(void)
+{
+	struct thread *thread = this_thread();
+
+	return thread && send_pages(thread, HUSK_LARGE_GROUP_PAGES);
 }
 
 /* Passes over pages that do not exist, up to `end`. */
@@ -375,12 +389,12 @@ static __always_inline bool is_nothing(const struct thread *thread)
 	       (region->absent == ABSENT_UNTOUCHED || region->absent == ABSENT_HIDDEN);
 }
 
-/* Whole pages that are there, as far as a group goes? */
-static __always_inline bool has_group(const struct thread *thread)
+/* Are so many pages there, and would a record of them fit well into the ring? */
+static __always_inline bool has_group(const struct thread *thread, const __u32 pages)
 {
-	__u64 end = thread->next + GROUP_SIZE;
+	__u64 end = thread->next + GROUP_SIZE(pages);
 
-	return config.ring_size >= 16 * GROUP_SIZE && thread->presence == PRESENCE_THERE &&
+	return config.ring_size >= 16 * GROUP_SIZE(pages) && thread->presence == PRESENCE_THERE &&
 	       !thread->region.changing && end <= thread->extent_end && end <= thread->region.end;
 }
 
@@ -416,7 +430,9 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	presence_at_next(thread);
 	if (is_nothing(thread))
 		return pass_over(thread, thread->extent_end);
-	if (has_group(thread) && send_group())
+	if (has_group(thread, HUSK_LARGE_GROUP_PAGES) && send_large_group())
+		return STEP_ON;
+	if (has_group(thread, HUSK_GROUP_PAGES) && send_group())
 		return STEP_ON;
 	if (look_at_page(thread, &source))
 		return as_step(send_page(source));

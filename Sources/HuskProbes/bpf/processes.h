@@ -23,7 +23,7 @@ static __always_inline void tell_fork(__u32 child, __u32 child_host_pid, bool sh
 	record->child_pid = child;
 	record->child_host_pid = child_host_pid;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	submit(record, false);
+	submit(record, sizeof(*record), false);
 }
 
 /* The new task has its numbers and its memory, and has not run yet. */
@@ -86,7 +86,7 @@ static __always_inline void tell_exec(struct thread *thread, const char *file_na
 				      file_name) < 0)
 		record->file_name[0] = 0;
 	fill_file(&record->file, region);
-	submit(record, false);
+	submit(record, sizeof(*record), false);
 }
 
 /* True: the process that shared a target's memory has memory of its own now. */
@@ -112,7 +112,7 @@ static __always_inline void tell_end(struct task_struct *task)
 	fill_header(&record->header, &ticket, HUSK_RECORD_PROCESS_EXIT, sizeof(*record), 0);
 	record->status = task->signal->group_exit_code ?: task->exit_code;
 	record->reserved = 0;
-	submit(record, false);
+	submit(record, sizeof(*record), false);
 }
 
 #endif /* HUSK_PROCESSES_H */

@@ -111,13 +111,16 @@ static __always_inline __u64 consumer_word(__u32 index)
 	return word ? *word : 0;
 }
 
-/* Sends a record. Waking the consumer for each would cost more than most of them do: one that more
- * follow can wait for the last one, for as long as the ring is nearly empty. */
-static __always_inline void submit(void *record, bool more_follow)
+/*
+ * Sends a record of so many bytes. Waking the consumer for each would cost more than most of them
+ * do: one that more follow can wait for the last one, or for the next sixteenth of the ring to be
+ * full.
+ */
+static __always_inline void submit(void *record, __u64 size, bool more_follow)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	bool can_wait = consumer_word(CONSUMER_LOOKS) ? waiting < config.ring_size / 4
-						      : more_follow && waiting < config.ring_size / 16;
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), part = config.ring_size / 16;
+	bool is_part_full = waiting >= part && (waiting & (part - 1)) <= size;
+	bool can_wait = (more_follow || consumer_word(CONSUMER_LOOKS)) && !is_part_full;
 
 	bpf_ringbuf_submit(record, can_wait ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 }

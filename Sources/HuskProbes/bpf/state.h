@@ -13,8 +13,7 @@
 #define MAX_VIEWED 65536
 #define MAX_SPOTS 16 /* pages that a caller's stack points to */
 #define MAPLE_NODE_WORDS 32 /* 256 bytes */
-#define EXTENT_PAGES 16 /* whose page table entries are read at once */
-#define GROUP_PAGES HUSK_GROUP_PAGES
+#define EXTENT_PAGES 64 /* whose page table entries are read at once */
 
 const volatile struct husk_config config = {};
 

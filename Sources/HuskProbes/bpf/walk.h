@@ -106,7 +106,7 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 	if (thread->awaits_watch)
 		submit_now(record);
 	else
-		submit(record, region->open);
+		submit(record, sizeof(*record), region->open);
 	if ((effective & HUSK_PROTECTION_EXECUTE) && region->inode)
 		note_viewed_file(region);
 	return true;
@@ -255,7 +255,9 @@ GLOBAL int tell_region(__u32 is_unseen)
 	is_known = thread->mode == MODE_CHANGE && is_mprotect(thread) && thread->prior_is_code &&
 		   (region->protection & HUSK_PROTECTION_EXECUTE) && !region->changing &&
 		   is_known_code(thread->next, end);
-	if (!region_matters(thread, previous)) {
+	/* Not told: nothing has happened to it. */
+	if (!region_matters(thread, previous) ||
+	    (is_known && previous == region->protection && !thread->result)) {
 		thread->next = end;
 		return STEP_ON;
 	}
@@ -440,7 +442,7 @@ GLOBAL int close_region(void)
 		if (thread->awaits_watch)
 			submit_now(record);
 		else
-			submit(record, false);
+			submit(record, sizeof(*record), false);
 	}
 	if (!thread->lost && !thread->unreadable && thread->mode == MODE_CHANGE)
 		note_known_code(thread->region.start, thread->region.end);

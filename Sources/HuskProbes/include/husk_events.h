@@ -32,7 +32,8 @@ typedef int64_t husk_s64;
 #define HUSK_FORMAT_VERSION 4
 
 #define HUSK_PAGE_SIZE 4096
-/* Pages that lie side by side and exist are sent so many at once. */
+/* Pages that lie side by side and exist are sent so many at once: 64, 16 or 1. */
+#define HUSK_LARGE_GROUP_PAGES 64
 #define HUSK_GROUP_PAGES 16
 #define HUSK_COMM_SIZE 16
 /* Room for a path; a component has at most 255 bytes (NAME_MAX) and a zero. */
@@ -251,8 +252,7 @@ struct husk_transition {
 };
 
 /*
- * One page and its bytes; or HUSK_GROUP_PAGES of them, side by side: then the record is so much
- * longer, and has taken as many numbers, one for each page from header.sequence on.
+ * One page and its bytes; or a group of them, side by side: then the record is so much longer, and has taken as many numbers, one for each page from header.sequence on.
  */
 struct husk_page {
 	struct husk_header header;
