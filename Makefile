@@ -7,7 +7,8 @@
 #   make coverage  every way in, on this kernel: the verdicts, into docs/coverage.md
 #   make jit     how much of the code of JITs is in the capture, into docs/coverage.md
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
-#   make bench   the figures of docs/benchmarks.md, measured anew
+#   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
+#   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
 #   make man     the manual pages, from the same text as --help, in .build/man
 #   make fmt     format the Swift sources
 #   make clean
@@ -18,7 +19,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench man fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test man fmt deps test-deps clean
 
 all: build
 
@@ -87,8 +88,18 @@ kernels: test-deps
 	$(REPORT)
 
 bench: test-deps
+	@Tools/install-packages ruby bpftrace gdb linux-perf strace sbcl php-cli
 	$(SWIFT) build -c release
 	Benchmarks/run
+	Benchmarks/chart -o docs/benchmarks.svg
+
+COUNT ?= 500
+
+kill-test: deps
+	$(SWIFT) build -c release --product husk
+	$(CC) -O2 -pthread -o .build/kill-test Tests/Fixtures/kill/main.c
+	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
+	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
 
 man: deps
 	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
