@@ -12,8 +12,8 @@ sub workloads {
     system('javac', '-d', $work, 'Benchmarks/workloads/Hot.java') == 0 or die;
     my $folder = 'Benchmarks/workloads';
     return (
-        [node => 'node', "$folder/hot.js", 5000],
-        [java => 'java', '-cp', $work, 'Hot', 14000],
+        [node => 'node', "$folder/hot.js", 6500],
+        [java => 'java', '-cp', $work, 'Hot', 18000],
         [luajit => 'luajit', "$folder/hot.lua", 100],
         [sbcl => 'sbcl', '--script', "$folder/hot.lisp", 2400],
     );

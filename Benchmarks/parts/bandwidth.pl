@@ -2,7 +2,7 @@
 # 64 MiB become executable, several times in a row: how fast the kernel side copies them, and how
 # fast they are consumed, both beside memcpy in the same process.
 #
-# The kernel side is what mprotect costs the target by its own clock. Three rounds fit into the
+# The kernel side is what mprotect costs the target by its own clock. Twelve rounds fit into the
 # ring, and the reader is stopped meanwhile: nobody waits for room, nothing is lost, nothing else uses
 # the memory, so this is the copy itself. In many rounds it is what
 # the reader lets pass: Husk's target waits for room, the naive reader's loses pages instead, and is
@@ -20,17 +20,18 @@ sub bandwidth {
     my $pairs = setting(pairs => 5);
     my $rounds = setting(rounds => 32);
     my $region = compile('region');
-    my $ring = 256 << 20;
+    my $ring = 1 << 30;
+    my $few = 12; # of which three are those in which it is found out that all is new each time
     my @ways = (
         ['alone'],
         ['naive reader', naive($ring)],
-        ['`husk run`', $husk, 'run', '--ring-size', '256M', '--quiet', '--'],
+        ['`husk run`', $husk, 'run', '--ring-size', '1G', '--quiet', '--'],
     );
     my (%speed, %kept);
     for (1 .. $pairs) {
         for (@ways) {
             my ($name, @before) = @$_;
-            my ($empty, $few, $many) = map { run([@before, $region, '-n', $_, $_ == 3 && @before ? '-p' : ()]) } 0, 3, $rounds;
+            my ($empty, $few, $many) = map { run([@before, $region, '-n', $_, $_ == $few && @before ? '-p' : ()]) } 0, $few, $rounds;
             my ($none, $room, $reply) = map { reply($_, 'begun') // die "$name: no answer\n" } $empty, $few, $many;
             my $seconds = ($many->{ended} - $reply->{begun}) - ($empty->{ended} - $none->{begun});
             my $counts = reply($many, 'records');
@@ -65,7 +66,7 @@ sub bandwidth {
         push @bars, ["$way->[0], kernel side", median(@{$of->{room}}) / 1e9],
             ["$way->[0], consumed", median(@{$of->{consumed}}) / 1e9];
     }
-    table(bandwidth => "64 MiB become executable, ring of 256 MiB ($pairs alternating rounds)",
+    table(bandwidth => "64 MiB become executable, ring of 1 GiB ($pairs alternating rounds)",
         ['', 'memcpy, GB/s', 'mprotect with room, GB/s', 'to memcpy', '<spread', "target in $rounds times, GB/s",
             'consumed, GB/s', 'to memcpy', '<spread', '<capture'],
         \@rows, unit => 'GB/s', bars => \@bars);

@@ -2,15 +2,15 @@
 internal import CHuskSystem
 internal import Glibc
 
-/// Tells the probes that Husk lives, ten times a second, on a thread of its own: the one that reads
+/// Tells the probes that Husk lives, five times a second, on a thread of its own: the one that reads
 /// the ring may be busy with one record for longer than a target's thread should wait for a dead
 /// consumer. A process that has been stopped, or has died, does not beat.
 final class Heartbeat: Sendable {
     private let end: OwnedDescriptor
     private let thread: NamedThread
 
-    /// A fifth of how long a thread waits without a sign of life, by default.
-    private static let milliseconds: Int32 = 100
+    /// Two in the half second that a thread waits without a sign of life, by default.
+    private static let milliseconds: Int32 = 200
 
     /// - Parameter beat: called with 1, 2, 3 ...
     init(_ beat: @escaping @Sendable (UInt64) -> Void) throws(HuskError) {
