@@ -22,6 +22,12 @@ static __always_inline enum step as_step(int value)
 	return value ? STEP_STOP : STEP_ON;
 }
 
+/* Does the thread wait when there is no room? */
+static __always_inline bool can_wait(const struct thread *thread)
+{
+	return thread->deferred && !thread->give_up;
+}
+
 /* No room in the ring: come again. */
 static __always_inline enum step stall(struct thread *thread)
 {
@@ -51,7 +57,7 @@ static __always_inline bool ensure_told(struct thread *thread)
  * that it is missing. */
 static __always_inline bool waits_for_room(struct thread *thread, __u64 start, __u64 end)
 {
-	if (thread->deferred && !thread->give_up)
+	if (can_wait(thread))
 		return true;
 	note_unsent(start, end, thread->ticket.held);
 	thread->ticket.held = 0;
@@ -155,7 +161,7 @@ static __always_inline int page_finds_no_room(struct thread *thread)
 {
 	if (tries_again(thread))
 		return STEP_ON;
-	if (thread->deferred && !thread->give_up)
+	if (can_wait(thread))
 		return stall(thread);
 	if (can_stop(thread)) {
 		thread->wants_to_stop = 1;
@@ -280,7 +286,7 @@ GLOBAL int send_page(__u32 source)
 		return extend_gap(HUSK_RECORD_LOSS, HUSK_CAUSE_BUDGET, 0);
 	/* First room, then the record of what was missed before: otherwise a full ring would
 	 * get one such record for each page. */
-	if (!ring_has_room_for(sizeof(*record)))
+	if (!ring_has_room_for(sizeof(*record), can_wait(thread)))
 		return page_finds_no_room(thread);
 	if (!ensure_told(thread) || !flush_gap())
 		return stall(thread);
@@ -327,7 +333,7 @@ static __always_inline bool send_pages(struct thread *thread, const __u32 pages)
 
 	/* Numbers that are left from another record are that of a single page. */
 	if (thread->ticket.held || budget_is_used(pages) ||
-	    !ring_has_room_for(GROUP_RECORD_SIZE(pages)))
+	    !ring_has_room_for(GROUP_RECORD_SIZE(pages), can_wait(thread)))
 		return false;
 	if (thread->region.remembers && !is_new_group(pages))
 		return false;
@@ -449,7 +455,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	}
 	if (!may_sleep)
 		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0));
-	if (!ring_has_room_for(sizeof(struct husk_page)))
+	if (!ring_has_room_for(sizeof(struct husk_page), can_wait(thread)))
 		return as_step(page_finds_no_room(thread));
 	error = bpf_copy_from_user(thread->scratch, HUSK_PAGE_SIZE, (const void *)thread->next);
 	if (error && !is_behind_end(thread))

@@ -2,7 +2,8 @@
 /*
  * records.h - numbering records and sending them.
  *
- * Pages may fill only 7/8 of the ring. The rest is kept for records without
+ * Pages may fill only 7/8 of the ring, and those of a thread that can wait for room only 3/4: so one
+ * that cannot (a look before a call that takes memory away) finds some. The rest is kept for records without
  * content, so that what happened is known even when the bytes found no room.
  */
 #ifndef HUSK_RECORDS_H
@@ -131,10 +132,11 @@ static __always_inline void submit_now(void *record)
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
-static __always_inline bool ring_has_room_for(__u64 size)
+static __always_inline bool ring_has_room_for(__u64 size, bool can_wait)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
-	       config.ring_size - config.ring_size / 8 - size;
+	__u64 kept = can_wait ? config.ring_size / 4 : config.ring_size / 8;
+
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + size < config.ring_size - kept;
 }
 
 /* Sends a run of pages without bytes. False: no room. */
