@@ -18,6 +18,7 @@ final class Heartbeat: Sendable {
         let number = end.number
         self.end = end
         thread = try NamedThread("husk-heartbeat") {
+            NamedThread.goFirst()
             var count: UInt64 = 0
             var wish = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
             while wish.revents == 0 {

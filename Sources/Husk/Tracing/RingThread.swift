@@ -60,7 +60,10 @@ final class RingThread: @unchecked Sendable {
     ///
     /// - Throws: ``HuskError``; nothing is left running then.
     func start() throws(HuskError) {
-        thread = try NamedThread("husk-ring") { self.run() }
+        thread = try NamedThread("husk-ring") {
+            NamedThread.goFirst()
+            self.run()
+        }
         isReady.wait()
         do throws(HuskError) {
             try enforcer?.start(
