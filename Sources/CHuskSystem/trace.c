@@ -119,14 +119,23 @@ uint64_t husk_signal_address(const siginfo_t *info)
 	return (uint64_t)(uintptr_t)info->si_addr;
 }
 
-int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event)
+/* What any tracee (`tid` < 0) or one has to tell, left there: an end is only looked at, because
+ * another thread may be waiting for it as the parent. 0 or -errno; si_pid 0: nothing. */
+static int look(pid_t tid, int wait, siginfo_t *info)
 {
 	int flags = WEXITED | WSTOPPED | WNOWAIT | __WALL | __WNOTHREAD | (wait ? 0 : WNOHANG);
-	siginfo_t info = {.si_pid = 0};
 
-	/* An end is only looked at: another thread may be waiting for it as the parent. */
-	if (waitid(tid < 0 ? P_ALL : P_PID, tid < 0 ? 0 : (id_t)tid, &info, flags) != 0)
-		return -errno;
+	info->si_pid = 0;
+	return checked(waitid(tid < 0 ? P_ALL : P_PID, tid < 0 ? 0 : (id_t)tid, info, flags));
+}
+
+int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event)
+{
+	siginfo_t info;
+	int error = look(tid, wait, &info);
+
+	if (error)
+		return error;
 	if (info.si_pid == 0)
 		return 0;
 	event->tid = info.si_pid;
@@ -142,11 +151,9 @@ int husk_trace_wait(pid_t tid, int wait, struct husk_trace_event *event)
 
 int husk_trace_has_news(pid_t tid)
 {
-	siginfo_t info = {.si_pid = 0};
+	siginfo_t info;
 
-	return waitid(P_PID, (id_t)tid, &info,
-		      WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL | __WNOTHREAD) == 0 &&
-	       info.si_pid != 0;
+	return look(tid, 0, &info) == 0 && info.si_pid != 0;
 }
 
 int husk_trace_reap(pid_t tid, int *status)

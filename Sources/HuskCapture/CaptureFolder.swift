@@ -124,9 +124,8 @@ public final class CaptureFolder {
     @discardableResult
     public func add(_ capture: TransitionCapture) -> [PageRun] {
         let id = capture.transition.id
-        if let last = capture.runs.last, open[id]?.current != nil || failure != nil,
-            (open[id]?.names.count ?? 0) < capture.runs.count
-        {
+        // Nothing has closed the last one yet.
+        if let last = capture.runs.last, (open[id]?.names.count ?? 0) < capture.runs.count {
             close(last)
         }
         let names = open.removeValue(forKey: id)?.names ?? []

@@ -73,10 +73,9 @@ public struct Digest: Hashable, Sendable {
 
     /// 64 lower-case hexadecimal digits.
     public var hexadecimal: String {
-        [words.0, words.1, words.2, words.3].map { word in
-            let digits = String(word.bigEndian, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        var text: [UInt8] = []
+        appendHexadecimal(to: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 }
 

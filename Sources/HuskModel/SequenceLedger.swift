@@ -52,13 +52,6 @@ public struct SequenceLedger: Sendable {
         cpus[number.cpu, default: CPU()].note(number.sequence..<(overflow ? .max : end))
     }
 
-    /// How many numbers have arrived, all CPUs together.
-    public var arrived: UInt64 {
-        cpus.values.reduce(0) { sum, cpu in
-            cpu.missing.reduce(sum &+ cpu.next) { $0 &- ($1.upperBound - $1.lowerBound) }
-        }
-    }
-
     /// The numbers of `cpu` that never arrived, of the `given` ones that it gave away.
     public func missing(on cpu: UInt32, given: UInt64) -> [Range<UInt64>] {
         let seen = cpus[cpu] ?? CPU()

@@ -44,8 +44,8 @@ final class CaptureWriter: Sendable {
             state.tally.add(event)
             state.layers.take(event)
             let (capture, notStored) = put(event, &state)
-            if let capture { print { writesJSON ? json.line(capture) : state.text.line(capture) } }
-            print { writesJSON ? json.line(event) : state.text.line(event) }
+            if let capture { show(capture, &state) }
+            show(event, &state)
             tell(notStored, &state)
         }
     }
@@ -67,8 +67,16 @@ final class CaptureWriter: Sendable {
                 transition: page.transition, start: run.base, length: UInt64(run.size))
             state.tally.add(.loss(loss))
             state.folder?.add(loss)
-            print { writesJSON ? json.line(.loss(loss)) : state.text.line(.loss(loss)) }
+            show(.loss(loss), &state)
         }
+    }
+
+    private func show(_ capture: TransitionCapture, _ state: inout State) {
+        print { writesJSON ? json.line(capture) : state.text.line(capture) }
+    }
+
+    private func show(_ event: Event, _ state: inout State) {
+        print { writesJSON ? json.line(event) : state.text.line(event) }
     }
 
     private func print(_ line: () -> [UInt8]?) {
@@ -89,7 +97,7 @@ final class CaptureWriter: Sendable {
         state.withLock { state in
             for capture in state.assembler?.finish() ?? [] {
                 let notStored = state.folder?.add(capture) ?? []
-                print { writesJSON ? json.line(capture) : state.text.line(capture) }
+                show(capture, &state)
                 tell(notStored, &state)
             }
             let method = copyMethod?.rawValue

@@ -176,14 +176,13 @@ GLOBAL int find_extent(__u64 address)
 	return 0;
 }
 
-/* Is the page at thread->next there? An enum presence, for the pages up to thread->extent_end. */
-static __always_inline __u32 presence_at_next(struct thread *thread)
+/* Sees to it that thread->presence is that of the page at thread->next. */
+static __always_inline void look_up_presence(struct thread *thread)
 {
 	if (thread->extent_start > thread->next || thread->next >= thread->extent_end) {
 		thread->extent_start = thread->next;
 		find_extent(thread->next);
 	}
-	return thread->presence;
 }
 
 #endif /* HUSK_PAGE_TABLES_H */

@@ -433,7 +433,7 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 
 	if (!thread->region.populated)
 		return pass_over(thread, thread->region.end);
-	presence_at_next(thread);
+	look_up_presence(thread);
 	if (is_nothing(thread))
 		return pass_over(thread, thread->extent_end);
 	if (has_group(thread, HUSK_LARGE_GROUP_PAGES) && send_large_group())

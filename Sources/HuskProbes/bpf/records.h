@@ -3,8 +3,8 @@
  * records.h - numbering records and sending them.
  *
  * Pages may fill only 7/8 of the ring, and those of a thread that can wait for room only 3/4: so one
- * that cannot (a look before a call that takes memory away) finds some. The rest is kept for records without
- * content, so that what happened is known even when the bytes found no room.
+ * that cannot (a look before a call that takes memory away) finds some. The rest is kept for records
+ * without content, so that what happened is known even when the bytes found no room.
  */
 #ifndef HUSK_RECORDS_H
 #define HUSK_RECORDS_H

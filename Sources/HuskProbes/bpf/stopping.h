@@ -37,11 +37,13 @@ __u64 stop_life = 0, stop_life_ns = 0;
 /* Can what finds no room be left to user space? It must be alive for that. */
 static __always_inline bool can_stop(struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns(), life = sign_of_life();
+	__u64 now, life;
 
 	if (config.back_pressure != HUSK_PRESSURE_STOPS || !thread->may_stop ||
 	    current_is_dying())
 		return false;
+	now = bpf_ktime_get_ns();
+	life = sign_of_life();
 	if (life != stop_life) {
 		stop_life = life;
 		stop_life_ns = now;
@@ -52,15 +54,20 @@ static __always_inline bool can_stop(struct thread *thread)
 /* The walk is over. First the signal, then the note: who reads the note lets the process go. */
 static __always_inline void stop_if_wanted(struct thread *thread)
 {
-	struct stop stop = {.time_ns = bpf_ktime_get_ns()};
-	struct stop_key key = {.pid = current_pid()};
+	struct stop stop = {};
+	struct stop_key key = {};
 	__u32 index = CONSUMER_STOPS;
-	__u64 *stops = bpf_map_lookup_elem(&consumer, &index);
+	__u64 *stops;
 	void *wake;
 
-	if (!thread->wants_to_stop || !stops)
+	if (!thread->wants_to_stop)
 		return;
 	thread->wants_to_stop = 0;
+	stops = bpf_map_lookup_elem(&consumer, &index);
+	if (!stops)
+		return;
+	key.pid = current_pid();
+	stop.time_ns = bpf_ktime_get_ns();
 	stop.position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
 	if (bpf_send_signal_thread(SIGSTOP))
 		return;

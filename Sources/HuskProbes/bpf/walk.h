@@ -55,6 +55,16 @@ static __always_inline void note_viewed_file(const struct region *region)
 		send_loss(region->start, region->end - region->start, HUSK_CAUSE_NO_STATE);
 }
 
+/* Sends a record of a walk that may have to be handled before the thread goes on. */
+static __always_inline void submit_of(const struct thread *thread, void *record, __u64 size,
+				      bool more_follow)
+{
+	if (thread->awaits_watch)
+		submit_now(record);
+	else
+		submit(record, size, more_follow);
+}
+
 /* Tells the transition of [start, end) as thread->region describes it. 0: no room. */
 GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effective)
 {
@@ -103,10 +113,7 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 		__builtin_memset(record->stack, 0, sizeof(record->stack));
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	fill_file(&record->file, region);
-	if (thread->awaits_watch)
-		submit_now(record);
-	else
-		submit(record, sizeof(*record), region->open);
+	submit_of(thread, record, sizeof(*record), region->open);
 	if ((effective & HUSK_PROTECTION_EXECUTE) && region->inode)
 		note_viewed_file(region);
 	return true;
@@ -439,10 +446,7 @@ GLOBAL int close_region(void)
 		record->unreadable = thread->unreadable;
 		record->lost = thread->lost;
 		record->stalled_ns = thread->stalled_ns;
-		if (thread->awaits_watch)
-			submit_now(record);
-		else
-			submit(record, sizeof(*record), false);
+		submit_of(thread, record, sizeof(*record), false);
 	}
 	if (!thread->lost && !thread->unreadable && thread->mode == MODE_CHANGE)
 		note_known_code(thread->region.start, thread->region.end);
