@@ -26,11 +26,11 @@ all: build
 # ---- what must be installed --------------------------------------------------------------
 
 deps:
-	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev linux-libc-dev pkg-config
+	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev libsqlite3-dev libzstd-dev libyara-dev linux-libc-dev pkg-config
 
 # The programs that the tests trace; those that are there already are not installed again.
 test-deps: deps
-	@Tools/install-packages luajit procps util-linux
+	@Tools/install-packages luajit procps util-linux binutils gdb sqlite3
 	@command -v perl >/dev/null || Tools/install-packages perl
 	@command -v node >/dev/null || Tools/install-packages nodejs
 	@command -v javac >/dev/null || Tools/install-packages openjdk-17-jdk-headless

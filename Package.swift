@@ -28,6 +28,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // What crosses the kernel border, and the probes themselves. The .bpf.c is
@@ -39,6 +40,12 @@ let package = Package(
             name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
         .systemLibrary(
             name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CYara", pkgConfig: "yara", providers: [.apt(["libyara-dev"])]),
+        .systemLibrary(
+            name: "CLibelf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
         .target(name: "CHuskSystem"),
 
         .target(
@@ -50,9 +57,17 @@ let package = Package(
             dependencies: ["HuskModel", "HuskProbes", "CLibbpf", "CHuskSystem"],
             swiftSettings: strict,
             plugins: ["EmbedProbes"]),
-        .target(name: "HuskCapture", dependencies: ["HuskModel"], swiftSettings: strict),
         .target(
-            name: "HuskAnalysis", dependencies: ["HuskModel", "CCapstone"], swiftSettings: strict),
+            name: "HuskCapture",
+            dependencies: ["HuskModel", "CZstd", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
+            name: "HuskAnalysis",
+            dependencies: [
+                "HuskModel", "HuskCapture", "CCapstone", "CYara", "CLibelf",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "HuskCommand",
             dependencies: [

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include <elf.h>
+#include <gelf.h>
+#include <libelf.h>
