@@ -185,3 +185,22 @@ public enum Event: Hashable, Sendable {
     case label(LabelledRegion)
     case execution(Execution)
 }
+
+extension Event {
+    /// When it happened.
+    public var time: Timestamp {
+        switch self {
+        case .transition(let transition): transition.time
+        case .page(let page): page.time
+        case .transitionEnd(let end): end.time
+        case .loss(let loss): loss.time
+        case .processExit(let exit): exit.time
+        case .processStart(let start): start.time
+        case .programExecution(let execution): execution.time
+        case .sharedView(let view): view.time
+        case .blindSpot(let spot): spot.time
+        case .label(let region): region.time
+        case .execution(let execution): execution.time
+        }
+    }
+}

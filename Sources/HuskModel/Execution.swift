@@ -27,6 +27,14 @@ public struct Registers: Hashable, Sendable {
 
     public init() {}
 
+    /// In the order of ``named``.
+    public static var order: [WritableKeyPath<Registers, UInt64>] {
+        [
+            \.rax, \.rbx, \.rcx, \.rdx, \.rsi, \.rdi, \.rbp, \.rsp, \.r8, \.r9, \.r10, \.r11, \.r12,
+            \.r13, \.r14, \.r15, \.rip, \.eflags, \.cs, \.ss, \.fsBase, \.gsBase,
+        ]
+    }
+
     /// Names and values, in the order of their numbers.
     public var named: [(name: String, value: UInt64)] {
         [

@@ -24,6 +24,25 @@ public struct Layer: Hashable, Sendable {
     public var entry: Address?
     public var label: RegionLabel?
 
+    public init(
+        id: Int, number: Int, parent: Int?, task: TaskIdentity, time: Timestamp, start: Address,
+        length: UInt64, backing: Backing, requester: CallSite? = nil, writer: CallSite? = nil,
+        entry: Address? = nil, label: RegionLabel? = nil
+    ) {
+        self.id = id
+        self.number = number
+        self.parent = parent
+        self.task = task
+        self.time = time
+        self.start = start
+        self.length = length
+        self.backing = backing
+        self.requester = requester
+        self.writer = writer
+        self.entry = entry
+        self.label = label
+    }
+
     public var end: Address { start.advanced(by: length) }
 }
 

@@ -24,6 +24,11 @@ public struct PageContent: Hashable, Sendable {
         storage = .bytes(group, index)
     }
 
+    /// A content of which only the hash is known: it was stored.
+    public init(size: Int, digest: Digest) {
+        storage = .summary(size: size, key: ContentKey(digest), digest: digest)
+    }
+
     private init(summaryOf content: PageContent) {
         storage = .summary(size: content.size, key: content.key, digest: content.digest)
     }
@@ -87,6 +92,13 @@ public struct ContentKey: Hashable, Sendable {
         let hash = XXH3_128bits_withSeed(bytes.baseAddress, bytes.count, Self.seed)
         low = hash.low64
         high = hash.high64
+    }
+
+    /// Of a content whose bytes are elsewhere: such keys are equal to each other only.
+    fileprivate init(_ digest: Digest) {
+        let bytes = digest.bytes
+        low = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        high = bytes[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     public func hash(into hasher: inout Hasher) {

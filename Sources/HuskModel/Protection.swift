@@ -20,3 +20,23 @@ extension Protection: CustomStringConvertible {
             + (contains(.execute) ? "x" : "-")
     }
 }
+
+extension Protection {
+    /// Takes back what ``description`` gives; nil: it is anything else.
+    public init?(text: String) {
+        let letters = Array(text.utf8)
+        guard letters.count == 3 else { return nil }
+        var protection: Protection = []
+        let parts: [(UInt8, Protection)] = [
+            (UInt8(ascii: "r"), .read), (UInt8(ascii: "w"), .write), (UInt8(ascii: "x"), .execute),
+        ]
+        for (letter, part) in zip(letters, parts) {
+            if letter == part.0 {
+                protection.insert(part.1)
+            } else if letter != UInt8(ascii: "-") {
+                return nil
+            }
+        }
+        self = protection
+    }
+}

@@ -73,3 +73,31 @@ public struct TargetText: Hashable, Sendable {
 extension TargetText: CustomStringConvertible {
     public var description: String { escaped }
 }
+
+extension TargetText {
+    /// Takes back what ``escaped`` gives. A backslash that escapes nothing stands for itself.
+    public init(escaped text: String) {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        let backslash = UInt8(ascii: "\\")
+        while let first = rest.popFirst() {
+            guard first == backslash else {
+                bytes.append(first)
+                continue
+            }
+            if rest.first == backslash {
+                rest.removeFirst()
+                bytes.append(backslash)
+            } else if rest.first == UInt8(ascii: "x"), rest.count >= 3,
+                let byte = UInt8(
+                    String(decoding: rest.dropFirst().prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(byte)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(backslash)
+            }
+        }
+        self.init(bytes: bytes)
+    }
+}

@@ -115,15 +115,15 @@ public struct Timeline: Sendable {
 
     /// Executable regions of a process that touch a range, clipped to it.
     public func executableRegions(of pid: Int32, in range: Range<Address>) -> [MappedRegion] {
-        spaces[owner(of: pid)]?.regions(in: range).filter { $0.protection.contains(.execute) } ?? []
+        spaces[owner(of: pid)]?.pieces(in: range).filter { $0.protection.contains(.execute) } ?? []
     }
 
     public func executableRegions(of pid: Int32) -> [MappedRegion] {
-        spaces[owner(of: pid)]?.regions.filter { $0.protection.contains(.execute) } ?? []
+        spaces[owner(of: pid)]?.pieces.filter { $0.protection.contains(.execute) } ?? []
     }
 
     public func region(of pid: Int32, at address: Address) -> MappedRegion? {
-        spaces[owner(of: pid)]?.region(at: address)
+        spaces[owner(of: pid)]?.piece(at: address)
     }
 
     /// Where bytes `offsets` of a file are mapped: the parts of regions, with their processes, at
@@ -133,7 +133,7 @@ public struct Timeline: Sendable {
     ) -> [(pid: Int32, region: MappedRegion)] {
         var found: [(pid: Int32, region: MappedRegion)] = []
         for pid in (users[file] ?? []).sorted() {
-            guard let regions = spaces[pid]?.regions else { continue }
+            guard let regions = spaces[pid]?.pieces else { continue }
             for region in regions where region.backing.file.map(FileKey.init) == file {
                 guard let part = Self.part(of: region, showing: offsets) else { continue }
                 found.append((pid, part))

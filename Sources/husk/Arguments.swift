@@ -105,12 +105,18 @@ struct TraceOptions: ParsableArguments {
     @Option(
         name: [.short, .customLong("output")],
         help: ArgumentHelp(
-            "Keep the captured pages in the folder DIR/.",
+            "Keep the capture: in the capture file FILE, or as raw files in the folder DIR/.",
             discussion: """
-                Each run of pages becomes BASE_SHA256[:16].bin; manifest.jsonl tells what \
-                happened. The folder is made if need be, and must be empty.
-                """, valueName: "DIR/"))
+                A capture file is one SQLite database that holds everything; `husk info`, `list`, \
+                `show`, `analyze` and `export` ask it (docs/capture-format.md). In a folder (a \
+                name that ends with a slash, or an existing one) each run of pages becomes \
+                BASE_SHA256[:16].bin; manifest.jsonl tells what happened. The folder is made if \
+                need be, and must be empty.
+                """, valueName: "FILE|DIR/"))
     var output: String?
+
+    @Flag(name: .long, help: "Replace the capture file if it exists.")
+    var force = false
 
     @Flag(name: .long, help: "Print one JSON object per line (docs/json.md) instead of text.")
     var json = false
@@ -217,7 +223,7 @@ struct TraceOptions: ParsableArguments {
         guard disassemble >= 0 else {
             throw ValidationError("--disassemble takes a number from 0 on.")
         }
-        if let output, output.isEmpty { throw ValidationError("--output needs a folder's name.") }
+        if let output, output.isEmpty { throw ValidationError("--output needs a name.") }
     }
 
     /// What both limits allow.
@@ -227,16 +233,27 @@ struct TraceOptions: ParsableArguments {
         return min(pages, maxPages)
     }
 
-    /// Where the pages go, if they are kept.
-    var outputFolder: String? {
-        get throws {
-            guard let output else { return nil }
-            guard output.hasSuffix("/") || isFolder(output) else {
-                throw ValidationError(
-                    "--output \(output): only folders can be written so far; name it \(output)/")
-            }
-            return output
-        }
+    /// Where the capture goes, if it is kept.
+    enum Destination {
+        case folder(String)
+        case file(String)
+    }
+
+    var destination: Destination? {
+        output.map { $0.hasSuffix("/") || isFolder($0) ? .folder($0) : .file($0) }
+    }
+
+    /// What a capture file says of them.
+    var described: [String: String] {
+        var options: [String: String] = [
+            "copy": copy.rawValue, "files": files.rawValue, "follow": String(follow),
+            "probes": probes.rawValue, "rwx": rwx.rawValue, "sample_rate": String(sampleRate),
+            "stall": String(!neverStalls),
+        ]
+        options["duration"] = duration.map { String(describing: $0.duration) }
+        options["ring_size"] = ringSize.map { String($0.bytes) }
+        options["page_budget"] = pageBudget.map(String.init)
+        return options
     }
 
     func tracerConfiguration() -> Tracer.Configuration {

@@ -13,7 +13,7 @@ final class CaptureWriter: Sendable {
         var assembler: TransitionAssembler?
         var tally = CaptureTally()
         var layers = LayerTracker()
-        let folder: CaptureFolder?
+        let store: CaptureStore?
     }
 
     private let state: Mutex<State>
@@ -26,7 +26,7 @@ final class CaptureWriter: Sendable {
     /// - Parameter lines: nil: no lines are wanted.
     init(
         lines: LineOutput?, json: Bool, instructions: Int, hidden: Set<RegionLabel.Kind>,
-        folder: sending CaptureFolder?,
+        store: sending CaptureStore?,
         whenReaderLeaves: @escaping @Sendable () -> Void
     ) {
         self.lines = lines
@@ -35,8 +35,8 @@ final class CaptureWriter: Sendable {
         let text = TextLines(
             usesColour: !json && lines?.takesColour ?? false, instructions: instructions,
             hidden: hidden)
-        let assembler = lines == nil && folder == nil ? nil : TransitionAssembler()
-        state = Mutex(State(text: text, assembler: assembler, folder: folder))
+        let assembler = lines == nil && store?.folder == nil ? nil : TransitionAssembler()
+        state = Mutex(State(text: text, assembler: assembler, store: store))
     }
 
     func take(_ event: Event) {
@@ -53,9 +53,10 @@ final class CaptureWriter: Sendable {
     private func put(
         _ event: Event, _ state: inout State
     ) -> (capture: TransitionCapture?, notStored: [PageRun]) {
+        if case .file(let file) = state.store { file.add(event) }
         guard var assembler = state.assembler.take() else { return (nil, []) }
         defer { state.assembler = assembler }
-        guard let folder = state.folder else { return (assembler.take(event), []) }
+        guard let folder = state.store?.folder else { return (assembler.take(event), []) }
         return folder.add(event, through: &assembler)
     }
 
@@ -65,10 +66,14 @@ final class CaptureWriter: Sendable {
             let loss = Loss(
                 cause: .notStored, time: page.time, task: page.task,
                 transition: page.transition, start: run.base, length: UInt64(run.size))
-            state.tally.add(.loss(loss))
-            state.folder?.add(loss)
-            show(.loss(loss), &state)
+            state.store?.folder?.add(loss)
+            tell(loss, &state)
         }
+    }
+
+    private func tell(_ loss: Loss, _ state: inout State) {
+        state.tally.add(.loss(loss))
+        show(.loss(loss), &state)
     }
 
     private func show(_ capture: TransitionCapture, _ state: inout State) {
@@ -86,35 +91,36 @@ final class CaptureWriter: Sendable {
 
     /// The trace has never begun: nothing is left behind.
     func discard() {
-        state.withLock { $0.folder?.discard() }
+        state.withLock { $0.store?.discard() }
     }
 
-    /// Writes what is still open and the last lines. Returns the sums, the layers and the folder's
-    /// failure.
+    /// Writes what is still open and the last lines. Returns the sums, the layers and the failure of
+    /// what the capture is kept in.
     func finish(
-        records: [RecordCount], copyMethod: CopyMethod?, target: TargetStatus?
+        records: [RecordCount], probeKind: ProbeKind?, copyMethod: CopyMethod?,
+        target: TargetStatus?
     ) -> (tally: CaptureTally, layers: [Layer], failure: OutputError?) {
         state.withLock { state in
             for capture in state.assembler?.finish() ?? [] {
-                let notStored = state.folder?.add(capture) ?? []
+                let notStored = state.store?.folder?.add(capture) ?? []
                 show(capture, &state)
                 tell(notStored, &state)
             }
+            if case .file(let file) = state.store, let loss = file.drain() { tell(loss, &state) }
             let method = copyMethod?.rawValue
             let layers = state.layers.layers
-            for layer in layers {
-                state.folder?.add(layer)
-                if writesJSON { print { json.line(layer) } }
-            }
-            state.folder?.finish(
-                state.tally, records: records, copyMethod: method, target: target)
+            for layer in layers where writesJSON { print { json.line(layer) } }
+            let failure = state.store?.finish(
+                CaptureStore.Ending(
+                    tally: state.tally, layers: layers, records: records,
+                    probes: probeKind?.rawValue, copyMethod: method, target: target))
             if writesJSON {
                 print {
                     json.summary(
                         state.tally, records: records, copyMethod: method, target: target)
                 }
             }
-            return (state.tally, layers, state.folder?.failure)
+            return (state.tally, layers, failure)
         }
     }
 }

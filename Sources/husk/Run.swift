@@ -17,6 +17,7 @@ struct Run: ParsableCommand {
 
             EXAMPLES
               husk run -- ./sample --its-own-option
+              husk run -o sample.husk -- ./sample
               husk run -o out/ --disassemble 8 -- ./sample
               husk run --json --log events.jsonl -- node app.js
             """)
@@ -53,9 +54,10 @@ struct Run: ParsableCommand {
             throw ValidationError("Missing expected argument '<command> ...'")
         }
         let lines: LineOutput = options.json ? .standardOutput : .standardError
+        let words = Self.rawTail(of: arguments)
         let session = try TraceSession(
-            options, lines: options.log.map { try LineOutput(path: $0) } ?? lines)
-        let outcome = try session.run(Self.rawTail(of: arguments))
+            options, lines: options.log.map { try LineOutput(path: $0) } ?? lines, command: words)
+        let outcome = try session.run(words)
         throw ExitCode(outcome)
     }
 }

@@ -15,18 +15,20 @@ final class TraceSession {
     /// When `run` ends by itself.
     private var limit = Deadline(after: nil)
 
-    init(_ options: TraceOptions, lines: LineOutput) throws {
+    /// - Parameter command: that is to be run; nil: processes run already.
+    init(_ options: TraceOptions, lines: LineOutput, command: [[UInt8]]? = nil) throws {
         self.options = options
         self.lines = lines
-        let folder = try options.outputFolder.map { try CaptureFolder(path: $0) }
+        // Before anything that starts a thread: that would take the signals.
         signals = try SignalWatch()
+        let store = try CaptureStore(options, command: command)
         // Each stop of a target would wake this thread.
         if options.rwx == .trap { SignalWatch.ignoreStops() }
         let wake = try WakePipe()
         self.wake = wake
         writer = CaptureWriter(
             lines: options.quiet && options.log == nil ? nil : lines, json: options.json,
-            instructions: options.disassemble, hidden: options.hiddenKinds, folder: folder,
+            instructions: options.disassemble, hidden: options.hiddenKinds, store: store,
             whenReaderLeaves: { wake.tell(.readerLeft) })
     }
 
@@ -170,7 +172,8 @@ final class TraceSession {
     ) throws -> ExitStatus? {
         try tracer.stop()
         let (tally, layers, failure) = writer.finish(
-            records: tracer.recordCounts, copyMethod: tracer.copyMethod, target: target)
+            records: tracer.recordCounts, probeKind: tracer.probeKind,
+            copyMethod: tracer.copyMethod, target: target)
         if !options.quiet || !tally.isComplete {
             for line in TextLines.tree(of: layers) + TextLines.summary(tally) {
                 Diagnostics.note(line)

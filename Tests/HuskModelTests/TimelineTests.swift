@@ -19,7 +19,7 @@ struct AddressSpaceTests {
         var space = AddressSpace()
         space.insert(region(0x1000, 0x5000, offset: 0x10000))
         space.remove(Address(0x2000)..<Address(0x3000))
-        let regions = Array(space.regions)
+        let regions = Array(space.pieces)
         #expect(regions.map(\.start.rawValue) == [0x1000, 0x3000])
         #expect(regions.map(\.end.rawValue) == [0x2000, 0x5000])
         #expect(regions.map(\.backing.fileOffset) == [0x10000, 0x12000])
@@ -47,7 +47,7 @@ struct AddressSpaceTests {
         }
         var seen: [UInt64: UInt64] = [:]
         var last: UInt64 = 0
-        for region in space.regions {
+        for region in space.pieces {
             #expect(region.start.rawValue >= last)
             last = region.end.rawValue
             for (index, page) in stride(
@@ -58,7 +58,7 @@ struct AddressSpaceTests {
         }
         #expect(seen == pages)
         for page in pages.keys.prefix(200) {
-            #expect(space.region(at: Address(page * 4096)) != nil)
+            #expect(space.piece(at: Address(page * 4096)) != nil)
         }
     }
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+internal import Foundation
+internal import GRDB
+internal import GRDBSQLite
+
+/// How the database of a capture file is opened.
+enum CaptureDatabase {
+    /// A write-ahead log: readers see whole batches while the trace runs, and a crash costs the last
+    /// one. When the trace has ended it is folded into the file (``DatabaseQueue/close(afterMakingOneFile:)``).
+    static func writing() -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "husk-capture"
+        // The writer gives out the keys itself; `husk verify` checks them.
+        configuration.foreignKeysEnabled = false
+        configuration.journalMode = .default
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA page_size = \(CaptureSchema.pageSize)")
+            try db.execute(sql: "PRAGMA application_id = \(CaptureSchema.applicationID)")
+            _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+            // A power cut may cost the last batches, never the file.
+            try db.execute(sql: "PRAGMA synchronous = NORMAL")
+            try db.execute(sql: "PRAGMA cache_size = -16384")
+        }
+        return configuration
+    }
+
+    /// For a file that may be hostile: its schema runs nothing, and its cells are checked.
+    static func reading() -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "husk-read"
+        configuration.readonly = true
+        configuration.foreignKeysEnabled = false
+        configuration.prepareDatabase(harden)
+        return configuration
+    }
+
+    @Sendable
+    static func harden(_ db: Database) throws {
+        // Safe: the connection is open for as long as the closure runs; both options take two
+        // integers (sqlite3.h).
+        _ = sqlite3_limit(db.sqliteConnection, SQLITE_LIMIT_LENGTH, 64 << 20)
+        _ = sqlite3_limit(db.sqliteConnection, SQLITE_LIMIT_ATTACHED, 0)
+        try db.execute(sql: "PRAGMA trusted_schema = OFF")
+        try db.execute(sql: "PRAGMA cell_size_check = ON")
+        try db.execute(sql: "PRAGMA mmap_size = 0")
+    }
+}
+
+extension DatabaseQueue {
+    /// Folds the log into the file, so that the capture is one file that opens in a folder that
+    /// cannot be written to.
+    func close(afterMakingOneFile: Bool) throws {
+        try writeWithoutTransaction { db in
+            _ = try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+            _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE")
+        }
+        try close()
+    }
+}

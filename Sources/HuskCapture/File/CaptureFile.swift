@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+internal import Foundation
+internal import GRDB
+internal import Glibc
+public import HuskModel
+
+/// A capture file, open for questions.
+///
+/// Opened read-only, also while its trace still runs. Nothing in it is trusted: its schema must be
+/// the one that Husk makes, values must be of their kind, and contents are checked against their
+/// SHA-256 when they are read.
+///
+/// The format: docs/capture-format.md.
+public final class CaptureFile {
+    public let path: String
+    let queue: DatabaseQueue
+    let names: CaptureNames
+    public let info: CaptureInfo
+    /// The write-ahead log beside the file could not be used: what it holds is not seen.
+    public let ignoresLog: Bool
+
+    /// - Throws: it cannot be read, is no capture file, is a newer Husk's, or is damaged.
+    public init(path: String) throws(CaptureFileError) {
+        self.path = path
+        try CaptureFileHeader.check(path)
+        (queue, ignoresLog) = try Self.open(path)
+        (names, info) = try Self.reading(queue) { db in
+            try CaptureFileHeader.checkSchema(of: db)
+            return (try CaptureNames(db), try CaptureInfo(db))
+        }
+    }
+
+    private static func open(
+        _ path: String
+    ) throws(CaptureFileError) -> (DatabaseQueue, ignoresLog: Bool) {
+        // SQLite would take some names for a URI.
+        let safePath = path.hasPrefix("/") ? path : "./" + path
+        do {
+            let queue = try DatabaseQueue(
+                path: safePath, configuration: CaptureDatabase.reading())
+            _ = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+            return (queue, false)
+        } catch {
+            // A log that was left behind needs a file beside it, which cannot be made here.
+            let hasLog = access(path + "-wal", F_OK) == 0
+            guard hasLog, let queue = try? openImmutable(safePath) else {
+                throw translated(error)
+            }
+            return (queue, true)
+        }
+    }
+
+    private static func openImmutable(_ path: String) throws -> DatabaseQueue {
+        let allowed = CharacterSet.urlPathAllowed.subtracting(CharacterSet(charactersIn: "?#%"))
+        let name = path.addingPercentEncoding(withAllowedCharacters: allowed) ?? path
+        let queue = try DatabaseQueue(
+            path: "file:\(name)?immutable=1", configuration: CaptureDatabase.reading())
+        _ = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+        return queue
+    }
+
+    // MARK: Reading
+
+    static func reading<Value>(
+        _ queue: DatabaseQueue, _ body: (Database) throws -> Value
+    ) throws(CaptureFileError) -> Value {
+        do {
+            return try queue.read(body)
+        } catch {
+            throw translated(error)
+        }
+    }
+
+    func read<Value>(_ body: (Database) throws -> Value) throws(CaptureFileError) -> Value {
+        try Self.reading(queue, body)
+    }
+
+    /// Errors of the caller's own, thrown by a closure that it gave, pass through.
+    func stream(_ body: (Database) throws -> Void) throws {
+        do {
+            try queue.read(body)
+        } catch let error as DatabaseError {
+            throw Self.translated(error)
+        }
+    }
+
+    static func translated(_ error: any Error) -> CaptureFileError {
+        if let error = error as? CaptureFileError { return error }
+        guard let error = error as? DatabaseError else { return .damaged("\(error)") }
+        switch error.resultCode {
+        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_READONLY, .SQLITE_IOERR:
+            return CaptureFileError(
+                .notReadable, "the capture cannot be read: \(error.message ?? "SQLite")",
+                hint: "is its folder readable, and is the trace that writes it another user's?")
+        default:
+            return .damaged(error.message ?? "SQLite cannot read it")
+        }
+    }
+}
+
+// MARK: - Contents
+
+extension CaptureFile: ContentSource {
+    /// Contents are pages; nothing that says it is larger is expanded.
+    static let contentLimit = 1 << 20
+
+    public func bytes(of content: ContentReference) throws -> [UInt8] {
+        try read { db in try Self.bytes(of: content.rawValue, db) }
+    }
+
+    static func bytes(of content: Int64, _ db: Database) throws -> [UInt8] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT size, sha256, encoding, bytes FROM content JOIN content_bytes \
+                ON content_bytes.content = content.id WHERE content.id = ?
+                """)
+        guard let row = try Row.fetchOne(statement, arguments: [content]) else {
+            throw CaptureFileError.damaged("content \(content) is missing")
+        }
+        var fields = RowFields(row)
+        let size = try fields.integer()
+        let digest = try fields.digest()
+        let encoding = try fields.text()
+        let stored = try fields.blob()
+        guard (1...Int64(contentLimit)).contains(size) else {
+            throw CaptureFileError.damaged("content \(content) says that it has \(size) bytes")
+        }
+        let bytes: [UInt8]?
+        switch encoding {
+        case "raw": bytes = stored.count == Int(size) ? stored : nil
+        case "zstd": bytes = ContentExpansion.expand(stored, size: Int(size))
+        default: bytes = nil
+        }
+        guard let bytes, Digest(of: bytes) == digest else {
+            throw CaptureFileError.damaged("content \(content) is not what its SHA-256 says")
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+internal import Glibc
+
+/// Where a capture file is to be: nothing that is there is lost by accident, no link is followed.
+enum CaptureFilePlace {
+    /// Makes an empty file of mode 0600.
+    static func prepare(_ path: String, replaces: Bool) throws(OutputError) {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        var file = open(path, flags, 0o600)
+        if file < 0, errno == EEXIST {
+            guard replaces else {
+                throw OutputError(
+                    "\(path) exists already",
+                    hint: "captures are not mixed: name a new file, or replace it with --force")
+            }
+            try removeOld(path)
+            file = open(path, flags, 0o600)
+        }
+        guard file >= 0 else {
+            throw OutputError(
+                "cannot create \(path)", errno: errno,
+                hint: errno == ENOENT ? "its folder does not exist" : nil)
+        }
+        close(file)
+    }
+
+    private static func removeOld(_ path: String) throws(OutputError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            throw OutputError(cannot: "replace", path, errno: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw OutputError(
+                "\(path) is no regular file: it is not replaced", hint: "name another file")
+        }
+        remove(path)
+    }
+
+    /// With what SQLite may have left beside it.
+    static func remove(_ path: String) {
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+    }
+}
+
+/// Some room on the disk that is given up when the disk is full, for the last words.
+final class FileReserve: Sendable {
+    private let path: String
+    private static let size: off_t = 2 << 20
+
+    init(beside file: String) {
+        path = file + "-reserve"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        if posix_fallocate(descriptor, 0, Self.size) != 0 { unlink(path) }
+        close(descriptor)
+    }
+
+    func release() {
+        unlink(path)
+    }
+}

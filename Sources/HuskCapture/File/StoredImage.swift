@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+internal import GRDB
+public import HuskModel
+
+extension CaptureFile {
+    /// The memory of a process as it was at one moment, as far as the capture has it.
+    ///
+    /// - Parameters:
+    ///   - process: its row.
+    ///   - position: of the last event that is taken into account; nil: the last one before the
+    ///     process ended.
+    public func image(
+        of process: Int64, at position: Int64? = nil
+    ) throws -> ProcessImage {
+        guard let stored = names.processes[process] else {
+            throw CaptureFileError(.notFound, "the capture has no process \(process)")
+        }
+        let last = position ?? stored.endPosition.map { $0 - 1 } ?? .max
+        var builder = ImageBuilder(of: stored, lineage: lineage(of: stored))
+        try forEachEvent(pages: false, upTo: last) { position, event, _ in
+            builder.take(event, at: position)
+            return true
+        }
+        return try read { db in try builder.finish(db, self, upTo: last) }
+    }
+
+    /// A process and those that it comes from, each with the last position that it has of them.
+    func lineage(of process: StoredProcess) -> [ImageBuilder.Ancestor] {
+        var chain = [ImageBuilder.Ancestor(process: process, last: .max)]
+        var next = process
+        while let row = next.parent, let parent = names.processes[row],
+            // Rows are made in order; a file may say anything.
+            parent.id < next.id, chain.count < 64
+        {
+            chain.append(
+                ImageBuilder.Ancestor(process: parent, last: next.startPosition ?? 0))
+            next = parent
+        }
+        return chain
+    }
+}
+
+/// Puts the regions of one process together, event by event.
+struct ImageBuilder {
+    struct Ancestor {
+        var process: StoredProcess
+        /// What came later is not its child's.
+        var last: Int64
+    }
+
+    private struct Piece: AddressPiece {
+        var mapping: MappedRegion
+        /// Since when its content is its own.
+        var since: Int64
+
+        var start: Address { mapping.start }
+        var end: Address { mapping.end }
+
+        func clipped(to range: Range<Address>) -> Piece {
+            Piece(mapping: mapping.clipped(to: range), since: since)
+        }
+    }
+
+    private let process: StoredProcess
+    private let lineage: [Ancestor]
+    private var pieces = AddressMap<Piece>()
+    private var threads: [Int32: (position: Int64, thread: ProcessImage.Thread)] = [:]
+    private var name: TargetText?
+    private var time = Timestamp(monotonic: 0, wall: 0)
+    private var is32Bit = false
+
+    init(of process: StoredProcess, lineage: [Ancestor]) {
+        self.process = process
+        self.lineage = lineage
+    }
+
+    private func isOurs(_ task: TaskIdentity, _ position: Int64) -> Bool {
+        lineage.contains { $0.process.hostPID == task.hostPID && position <= $0.last }
+    }
+
+    mutating func take(_ event: Event, at position: Int64) {
+        switch event {
+        case .transition(let transition):
+            guard isOurs(transition.task, position), !transition.isAttempt,
+                transition.start < transition.end
+            else { return }
+            time = transition.time
+            apply(transition, at: position)
+        case .programExecution(let execution):
+            guard isOurs(execution.task, position) else { return }
+            time = execution.time
+            name = execution.name
+            pieces = AddressMap()
+            threads = [:]
+        case .execution(let execution):
+            guard isOurs(execution.task, position) else { return }
+            time = execution.time
+            threads[execution.task.tid] = (
+                position,
+                ProcessImage.Thread(
+                    task: execution.task, name: name ?? TargetText(""),
+                    registers: execution.registers)
+            )
+        case .page, .transitionEnd, .loss, .processExit, .processStart, .sharedView, .blindSpot,
+            .label:
+            break
+        }
+    }
+
+    private mutating func apply(_ transition: Transition, at position: Int64) {
+        if name == nil { name = transition.threadName }
+        let range = transition.start..<transition.end
+        // Its arguments are a 32-bit program's, or `int 0x80` from 64-bit code: addresses tell.
+        if transition.abi == .compat32, transition.kind == .execve || transition.kind == .mmap {
+            is32Bit = transition.end.rawValue <= 1 << 32
+        }
+        if transition.effective.isEmpty, transition.backing == .none {
+            pieces.remove(range)
+            return
+        }
+        let mapping = MappedRegion(
+            start: transition.start, end: transition.end, protection: transition.effective,
+            backing: transition.backing, isShared: transition.isShared)
+        let isNew =
+            transition.isFresh || transition.kind == .execve || transition.kind == .present
+        let since = isNew ? position : pieces.piece(at: transition.start)?.since ?? position
+        pieces.insert(Piece(mapping: mapping, since: since))
+    }
+
+    /// Adds the pages.
+    func finish(
+        _ db: Database, _ file: CaptureFile, upTo last: Int64
+    ) throws -> ProcessImage {
+        var regions: [ProcessImage.Region] = []
+        for piece in pieces.pieces {
+            regions.append(
+                ProcessImage.Region(
+                    piece.mapping, pages: try pages(of: piece, db, file, upTo: last)))
+        }
+        let known = threads.values.sorted { $0.position > $1.position }
+        if let moment = known.first?.position {
+            try addMappings(at: moment, to: &regions, db, file)
+        }
+        return ProcessImage(
+            pid: process.pid, parentPID: lineage.count > 1 ? lineage[1].process.pid : 0,
+            time: time, name: name ?? process.name ?? TargetText(""), is32Bit: is32Bit,
+            regions: regions, threads: known.map(\.thread))
+    }
+
+    /// The latest content of each page that the piece has had.
+    private func pages(
+        of piece: Piece, _ db: Database, _ file: CaptureFile, upTo last: Int64
+    ) throws -> [ProcessImage.StoredPage] {
+        var found: [Address: ProcessImage.StoredPage] = [:]
+        for ancestor in lineage {
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT max(position), address, size, content, time_ns, generation \
+                    FROM snapshot WHERE process = ? AND address >= ? AND address < ? \
+                    AND position >= ? AND position <= ? AND content IS NOT NULL GROUP BY address
+                    """,
+                arguments: [
+                    ancestor.process.id, piece.start.stored, piece.end.stored, piece.since,
+                    min(last, ancestor.last),
+                ])
+            while let row = try rows.next() {
+                var fields = RowFields(row)
+                _ = try fields.integer()  // chose the row that the other columns are of
+                let address = try fields.address()
+                let page = ProcessImage.StoredPage(
+                    address: address, size: try fields.number(),
+                    content: ContentReference(rawValue: try fields.integer()),
+                    time: file.info.timestamp(try fields.unsigned()),
+                    generation: try fields.number())
+                // The process's own come first.
+                guard found[address] == nil, page.size > 0,
+                    UInt64(page.size) <= piece.end.rawValue - address.rawValue
+                else { continue }
+                found[address] = page
+            }
+        }
+        return found.values.sorted { $0.address < $1.address }
+    }
+
+    /// What was kept of memory that is not executable, when an execution was caught.
+    private func addMappings(
+        at moment: Int64, to regions: inout [ProcessImage.Region], _ db: Database,
+        _ file: CaptureFile
+    ) throws {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT position, start, length, protection, shared, backing, file, file_offset \
+                FROM mapping WHERE execution = ? ORDER BY start
+                """, arguments: [moment])
+        var others = AddressMap<Piece>()
+        var contents: [Address: [ProcessImage.StoredPage]] = [:]
+        while let row = try rows.next() {
+            var fields = RowFields(row)
+            let id = try fields.integer()
+            let start = try fields.address()
+            let (end, overflow) = start.rawValue.addingReportingOverflow(try fields.unsigned())
+            guard !overflow else { throw CaptureFileError.damaged("a mapping without an end") }
+            let protection = try fields.protection()
+            let isShared = try fields.flag()
+            others.insert(
+                Piece(
+                    mapping: MappedRegion(
+                        start: start, end: Address(end), protection: protection,
+                        backing: try file.names.backing(&fields), isShared: isShared), since: 0))
+            contents[start] = try mappingPages(id, start, db, file)
+        }
+        for region in regions { others.remove(region.mapping.start..<region.mapping.end) }
+        for piece in others.pieces {
+            let pages = contents.values.joined().filter {
+                piece.start <= $0.address
+                    && $0.address.rawValue + UInt64($0.size)
+                        <= piece.end.rawValue
+            }
+            regions.append(
+                ProcessImage.Region(
+                    piece.mapping, pages: pages.sorted { $0.address < $1.address }))
+        }
+        regions.sort { $0.mapping.start < $1.mapping.start }
+    }
+
+    private func mappingPages(
+        _ mapping: Int64, _ start: Address, _ db: Database, _ file: CaptureFile
+    ) throws -> [ProcessImage.StoredPage] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT p.address, c.size, c.id FROM mapping_page p \
+                JOIN content c ON c.id = p.content WHERE p.mapping = ? ORDER BY p.address
+                """, arguments: [mapping]
+        ).map { row in
+            var fields = RowFields(row)
+            return ProcessImage.StoredPage(
+                address: try fields.address(), size: try fields.number(),
+                content: ContentReference(rawValue: try fields.integer()), time: time,
+                generation: 0)
+        }
+    }
+}
