@@ -7,6 +7,8 @@ public struct VerificationReport: Sendable {
     public struct Finding: Hashable, Sendable {
         /// What the capture says something false about.
         public enum Subject: String, Hashable, Sendable, CaseIterable {
+            /// The database that a capture file is: its form, its rows.
+            case database
             /// A line of the manifest, or where it ends.
             case manifest
             /// A file that should hold a run of pages.
@@ -41,7 +43,7 @@ public struct VerificationReport: Sendable {
         public var pages: UInt64 = 0
         /// Those of them whose bytes are what the manifest says.
         public var verifiedPages: UInt64 = 0
-        /// Files that are what the manifest says, each once.
+        /// Files, or contents, that are what the capture says, each once.
         public var files = 0
         /// That these files hold.
         public var bytes: UInt64 = 0
@@ -49,6 +51,15 @@ public struct VerificationReport: Sendable {
         public var bytesRead: UInt64 = 0
     }
 
+    /// What pages are stored in.
+    public enum Unit: String, Hashable, Sendable {
+        /// Of a folder: runs of pages.
+        case files
+        /// Of a capture file: pages.
+        case contents
+    }
+
+    public let unit: Unit
     public internal(set) var counts = Counts()
     /// The first ones: a capture that is all wrong must not fill the memory.
     public private(set) var findings: [Finding] = []

@@ -81,6 +81,13 @@ extension VerificationError: ReportableFailure {
     var exitStatus: ExitStatus { .usage }
 }
 
+extension CaptureFileError: ReportableFailure {
+    var summary: String { description }
+    var advice: String? { hint }
+    var extra: String? { nil }
+    var exitStatus: ExitStatus { code == .notWritable ? .output : .usage }
+}
+
 /// Ends the process.
 func leave(_ status: Int32) -> Never {
     exit(status)

@@ -31,7 +31,7 @@ enum VerificationText {
             : "NOT VERIFIED: \(TextLines.count(UInt64(report.findingCount), "finding"))"
         var text =
             "\(result): \(counts.verifiedPages) of \(TextLines.count(expected, "page")), "
-            + "\(TextLines.count(UInt64(counts.files), "file")), \(TextLines.size(counts.bytes))"
+            + "\(TextLines.count(UInt64(counts.files), report.unit == .files ? "file" : "content")), \(TextLines.size(counts.bytes))"
         switch report.saysComplete {
         case true?: text += "; complete"
         case false?: text += "; INCOMPLETE: " + missing(report).joined(separator: ", ")
@@ -73,7 +73,8 @@ enum VerificationText {
             var pages: UInt64
             var pagesVerified: UInt64
             var pagesExpected: UInt64?
-            var files: Int
+            var files: Int?
+            var contents: Int?
             var bytes: UInt64
             var findingCount: Int
             var findings: [FindingRecord]
@@ -84,7 +85,9 @@ enum VerificationText {
         let record = ReportRecord(
             verified: report.isVerified, complete: report.saysComplete, lines: counts.lines,
             pages: counts.pages, pagesVerified: counts.verifiedPages,
-            pagesExpected: report.expectedPages, files: counts.files, bytes: counts.bytes,
+            pagesExpected: report.expectedPages,
+            files: report.unit == .files ? counts.files : nil,
+            contents: report.unit == .contents ? counts.files : nil, bytes: counts.bytes,
             findingCount: report.findingCount,
             findings: report.findings.map(FindingRecord.init),
             unnamedFileCount: report.unnamedFileCount, unnamedFiles: report.unnamedFiles)

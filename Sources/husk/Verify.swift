@@ -6,15 +6,15 @@ import HuskCapture
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a stored capture again: its files, its pages, its counts.",
+        abstract: "Check a stored capture again: its pages, its counts, its sums.",
         discussion: """
-            Reads the folder that `husk run -o DIR/` or `husk attach -o DIR/` has made. Each file \
-            must hold the bytes that the manifest names by their SHA-256, each count must be that \
-            of what it counts, and the summary must agree with all lines. Needs no root, no \
-            probes, and not the machine on which the capture was made.
+            Reads the capture file or the folder that `husk run -o` or `husk attach -o` has made. \
+            Each content must be the bytes that its SHA-256 says, each count must be that of what \
+            it counts, and the sums must agree with all of it. Needs no root, no probes, and not \
+            the machine on which the capture was made.
 
-            What is wrong is told line by line, with the place. Files that the manifest does not \
-            name are told, and are no failure. This finds damage; who has made the capture it \
+            What is wrong is told line by line, with the place. Files in a folder that its \
+            manifest does not name are told, and are no failure. This finds damage; who has made the capture it \
             cannot tell: someone who changes bytes can change their hashes, too.
 
             Ends with status 0 if all is as the capture says and nothing is missing from it, 122 \
@@ -22,6 +22,7 @@ struct Verify: ParsableCommand {
             says.
 
             EXAMPLES
+              husk verify sample.husk
               husk verify out/
               husk verify --json out/ | jq '.findings[] | .file'
               husk run -o out/ -- ./sample; husk verify out/ && tar cf out.tar out/
@@ -30,16 +31,15 @@ struct Verify: ParsableCommand {
     @Flag(name: .long, help: "Print one JSON object (docs/json.md).")
     var json = false
 
-    @Argument(help: ArgumentHelp("The folder of the capture.", valueName: "capture"))
+    @Argument(help: ArgumentHelp("The capture: a file or a folder.", valueName: "capture"),
+        completion: .file())
     var capture: String
 
     func run() throws {
         var progress = VerificationProgress()
-        var verifier = CaptureVerifier(path: capture)
-        if LineOutput.standardError.isTerminal {
-            verifier.onProgress = { progress.show($0) }
-        }
-        let report = try verifier.verify()
+        let onProgress: ((VerificationReport.Counts) -> Void)? =
+            LineOutput.standardError.isTerminal ? { progress.show($0) } : nil
+        let report = try isFolder(capture) ? verifyFolder(onProgress) : verifyFile(onProgress)
         progress.clear()
         let text = json ? try VerificationText.json(report) : VerificationText.text(report)
         guard LineOutput.standardOutput.write(Array(text.utf8)) else {
@@ -48,6 +48,22 @@ struct Verify: ParsableCommand {
         }
         if !report.isVerified { throw ExitStatus.notVerified }
         if report.saysComplete != true { throw ExitStatus.incomplete }
+    }
+
+    private func verifyFolder(
+        _ onProgress: ((VerificationReport.Counts) -> Void)?
+    ) throws -> VerificationReport {
+        var verifier = CaptureVerifier(path: capture)
+        verifier.onProgress = onProgress
+        return try verifier.verify()
+    }
+
+    private func verifyFile(
+        _ onProgress: ((VerificationReport.Counts) -> Void)?
+    ) throws -> VerificationReport {
+        var verifier = CaptureFileVerifier(path: capture)
+        verifier.onProgress = onProgress
+        return try verifier.verify()
     }
 }
 
@@ -62,7 +78,7 @@ private struct VerificationProgress {
         next = now + .milliseconds(200)
         isShown = true
         let text =
-            "\r\u{1B}[Khusk: line \(counts.lines), \(TextLines.size(counts.bytesRead)) read"
+            "\r\u{1B}[Khusk: \(counts.lines > 0 ? "line \(counts.lines)" : "checking"), \(TextLines.size(counts.bytesRead)) read"
         _ = LineOutput.standardError.write(Array(text.utf8))
     }
 

@@ -59,6 +59,12 @@ public final class CaptureFile {
         return queue
     }
 
+    /// Of the file, in bytes, without a log beside it; 0: not known.
+    public var size: UInt64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : 0
+    }
+
     // MARK: Reading
 
     static func reading<Value>(

@@ -6,7 +6,7 @@ internal import HuskModel
 struct ManifestCheck {
     private let folder: StoredFolder
     private let progress: (VerificationReport.Counts) -> Void
-    private var report = VerificationReport()
+    private var report = VerificationReport(unit: .files)
     private var runs: StoredRuns
     private var numbers = RecordNumberCheck()
     private var sums = ManifestSums()

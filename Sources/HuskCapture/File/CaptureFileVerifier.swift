@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+internal import Foundation
+internal import GRDB
+internal import HuskModel
+
+/// Checks a capture file again, from what is stored in it: whether SQLite finds it whole, whether
+/// each content is what its SHA-256 says, and whether rows, counts and sums agree.
+///
+/// It finds what was damaged or cut off. It is no proof of who has made the capture.
+public struct CaptureFileVerifier {
+    public var path: String
+    /// Called again and again with what has been looked at so far.
+    public var onProgress: ((VerificationReport.Counts) -> Void)?
+
+    public init(path: String) {
+        self.path = path
+    }
+
+    /// Throws if it is no capture file, or cannot be read at all.
+    public func verify() throws(CaptureFileError) -> VerificationReport {
+        var report = VerificationReport(unit: .contents)
+        let file: CaptureFile
+        do {
+            file = try CaptureFile(path: path)
+        } catch where error.code == .damaged {
+            report.add(.init(subject: .database, message: error.message))
+            return report
+        }
+        report.saysComplete = file.info.isComplete
+        report.expectedPages = file.info.isFinished ? file.info.expectedPages : nil
+        report.unreadable = file.info.unreadable
+        report.losses = file.info.losses
+        if file.ignoresLog {
+            report.add(
+                .init(
+                    subject: .database,
+                    message: "its write-ahead log cannot be read here: copy both files"))
+        }
+        // Each check by itself: what is wrong with one says nothing about the others.
+        attempt(&report) { try checkDatabase(file, &$0) }
+        attempt(&report) { try checkContents(file, &$0) }
+        attempt(&report) { try checkCounts(file, &$0) }
+        attempt(&report) { try checkRecordNumbers(file, &$0) }
+        attempt(&report) { try checkSums(file, &$0) }
+        return report
+    }
+
+    private func attempt(
+        _ report: inout VerificationReport, _ body: (inout VerificationReport) throws -> Void
+    ) {
+        do {
+            try body(&report)
+        } catch {
+            report.add(
+                .init(
+                    subject: .database, message: CaptureFile.translated(error).message))
+        }
+    }
+
+    private func checkDatabase(_ file: CaptureFile, _ report: inout VerificationReport) throws {
+        try file.stream { db in
+            let lines = try String.fetchAll(db, sql: "PRAGMA integrity_check(100)")
+            for line in lines where line != "ok" {
+                report.add(.init(subject: .database, message: TargetText(line).escaped))
+            }
+            let pages = try UInt64(bitPattern: Int64.fetchOne(db, sql: "PRAGMA page_count") ?? 0)
+            let size = try UInt64(bitPattern: Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
+            if file.info.isFinished, file.size != pages &* size {
+                report.add(
+                    .init(
+                        subject: .database,
+                        message: "the file has \(file.size) bytes, its database "
+                            + "\(pages &* size)"))
+            }
+            let rows = try Row.fetchCursor(db, sql: "PRAGMA foreign_key_check")
+            while let row = try rows.next(), report.findingCount < VerificationReport.limit {
+                var fields = RowFields(row)
+                let table = try fields.targetText().escaped
+                let id = try fields.optionalInteger() ?? 0
+                report.add(
+                    .init(
+                        subject: .database,
+                        message: "row \(id) of \(table) names one that is not there"))
+            }
+        }
+    }
+
+    private func checkContents(_ file: CaptureFile, _ report: inout VerificationReport) throws {
+        try file.stream { db in
+            let ids = try Int64.fetchCursor(db, sql: "SELECT id FROM content ORDER BY id")
+            while let id = try ids.next() {
+                do {
+                    let size = try CaptureFile.bytes(of: id, db).count
+                    report.counts.files += 1
+                    report.counts.bytes += UInt64(size)
+                    report.counts.bytesRead += UInt64(size)
+                } catch {
+                    report.add(
+                        .init(
+                            subject: .content, message: CaptureFile.translated(error).message))
+                }
+                if id % 1024 == 0 { onProgress?(report.counts) }
+            }
+        }
+    }
+
+    private func checkCounts(_ file: CaptureFile, _ report: inout VerificationReport) throws {
+        // What was not stored any more on a full disk is missing from both, one way or another.
+        let cutOff = file.info.losses[Loss.Cause.notStored.rawValue] != nil
+        guard !cutOff else { return }
+        try file.stream { db in
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT t.id, t.captured, t.unreadable, count(s.content), count(s.unreadable) \
+                    FROM transition t LEFT JOIN snapshot s ON s.transition = t.position \
+                    WHERE t.end_position IS NOT NULL GROUP BY t.position \
+                    HAVING t.captured <> count(s.content) \
+                    OR t.unreadable <> count(s.unreadable)
+                    """)
+            while let row = try rows.next() {
+                var fields = RowFields(row)
+                let id = Transition.ID(rawValue: try fields.unsigned())
+                let (captured, unreadable) = (try fields.unsigned(), try fields.unsigned())
+                let (stored, reasons) = (try fields.unsigned(), try fields.unsigned())
+                report.add(
+                    .init(
+                        subject: .counts,
+                        message: "it says that \(captured) pages are captured and \(unreadable) "
+                            + "unreadable; there are \(stored) and \(reasons)",
+                        transition: id.hexadecimal))
+            }
+        }
+    }
+
+    private func checkRecordNumbers(
+        _ file: CaptureFile, _ report: inout VerificationReport
+    ) throws {
+        try file.stream { db in
+            let twice = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT min(address), cpu, sequence FROM snapshot WHERE reader LIKE 'bpf-%' \
+                    GROUP BY cpu, sequence HAVING count(*) > 1
+                    """)
+            while let row = try twice.next() {
+                var fields = RowFields(row)
+                let address = try fields.address()
+                report.add(
+                    .init(
+                        subject: .recordNumbers,
+                        message: "record number \(try fields.unsigned()):\(try fields.unsigned()) "
+                            + "occurs twice", address: address))
+            }
+            guard file.info.isFinished else { return }
+            let beyond = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT s.address, s.cpu, s.sequence FROM snapshot s \
+                    JOIN record_count r ON r.cpu = s.cpu WHERE s.sequence >= r.given
+                    """)
+            while let row = try beyond.next() {
+                var fields = RowFields(row)
+                let address = try fields.address()
+                report.add(
+                    .init(
+                        subject: .recordNumbers,
+                        message: "record number \(try fields.unsigned()):\(try fields.unsigned()) "
+                            + "was never given", address: address))
+            }
+        }
+    }
+
+    /// Adds everything up again, as it was while the trace ran.
+    private func checkSums(_ file: CaptureFile, _ report: inout VerificationReport) throws {
+        var tally = CaptureTally()
+        var counts = report.counts
+        try file.forEachEvent { _, event, content in
+            tally.add(event)
+            if content != nil {
+                counts.pages += 1
+                counts.verifiedPages += 1
+                if counts.pages % 4096 == 0 { onProgress?(counts) }
+            }
+            return true
+        }
+        report.counts = counts
+        let info = file.info
+        if info.losses[Loss.Cause.notStored.rawValue] != nil { return }
+        let sums: [(name: String, said: UInt64, found: UInt64)] = [
+            ("transitions", info.transitions, UInt64(tally.transitions)),
+            ("attempts", info.attempts, UInt64(tally.attempts)),
+            ("looks", info.looks, UInt64(tally.looks)),
+            ("executable regions", info.regions, UInt64(tally.regions)),
+            ("executions", info.executions, UInt64(tally.executions)),
+            ("blind spots", info.blindSpots, UInt64(tally.blindSpots)),
+            ("children", info.children, UInt64(tally.children)),
+            ("pages", info.pages, UInt64(tally.pages)), ("bytes", info.bytes, tally.bytes),
+            ("unreadable pages", info.unreadable, UInt64(tally.unreadable)),
+            ("lost pages", info.lost, tally.lost),
+            ("expected pages", info.expectedPages, tally.expectedPages),
+            ("pages on disk", info.referenced, tally.referenced),
+            ("contents", info.contents, UInt64(counts.files)),
+        ]
+        for sum in sums where sum.said != sum.found {
+            report.add(
+                .init(
+                    subject: .sums,
+                    message: "the sums say \(sum.said) \(sum.name); there are \(sum.found)"))
+        }
+        if let complete = info.isComplete, complete != tally.isComplete {
+            report.add(
+                .init(
+                    subject: .sums,
+                    message: complete
+                        ? "it says that it is complete, and something is missing"
+                        : "it says that something is missing, and nothing is"))
+        }
+    }
+}
