@@ -46,3 +46,67 @@ public enum Sample {
             unreadable: unreadable, lost: 0, stalledNanoseconds: 0)
     }
 }
+
+extension Sample {
+    private static let file = FileIdentity(
+        deviceMajor: 8, deviceMinor: 1, inode: .max, linkCount: 0,
+        name: TargetText(bytes: [0x1B, 0xFF, 0x5C]), path: TargetText("/tmp/'; DROP TABLE --"))
+
+    /// One event of each kind, with all that it can have.
+    public static var everyEvent: [Event] {
+        let site = CallSite(address: 0xFFFF_FFFF_FFFF_F000, backing: .file(file, offset: 4096))
+        var full = transition(1, start: 0xFFFF_FFFF_FFFF_E000, length: 4096)
+        full.abi = .compat32
+        full.backing = .memfd(file, offset: 1 << 63)
+        full.caller = site
+        full.writer = Writer(task: task, threadName: TargetText(bytes: [0xFF]))
+        full.trigger = .ownCall
+        full.callNumber = 12
+        full.label = RegionLabel(.jit, by: .caller, TargetText("V8"))
+        full.reference = FileReference(digest: Digest(of: [1]), length: .max)
+        full.isKnown = true
+        full.isShared = true
+        var registers = Registers()
+        for (index, register) in Registers.order.enumerated() {
+            registers[keyPath: register] = UInt64.max - UInt64(index)
+        }
+        let region = RegionReference(
+            pid: 42, start: 0x7000, length: 4096, protection: [.read, .execute])
+        return [
+            .programExecution(
+                ProgramExecution(
+                    task: task, time: time(0), name: TargetText("./sample"),
+                    backing: .file(file, offset: 0))),
+            .transition(full), .page(page(1, 0xFFFF_FFFF_FFFF_E000, fill: 0x90)),
+            .page(page(1, 0xFFFF_FFFF_FFFF_D000, fill: nil)),
+            .transitionEnd(end(1, captured: 1, unreadable: 1)),
+            .transition(transition(2, start: 0x1000, length: .max, result: -13, pages: false)),
+            .loss(
+                Loss(
+                    cause: .ringFull, time: time(3), task: task,
+                    transition: Transition.ID(rawValue: .max), start: 0x7000, length: .max,
+                    count: 5)),
+            .loss(Loss(cause: .missingRecord, time: time(4), count: 2)),
+            .processStart(
+                ProcessStart(
+                    parent: task, time: time(5), child: 50, hostChild: 1050, sharesMemory: true)),
+            .sharedView(
+                SharedView(
+                    time: time(6), executable: region, writable: region, backing: .anonymous)),
+            .blindSpot(
+                BlindSpot(
+                    task: task, time: time(7), start: 0x7000, length: 4096,
+                    reason: .writerRanOn)),
+            .label(
+                LabelledRegion(
+                    task: task, time: time(8), start: 0x7000, length: 4096,
+                    label: RegionLabel(.jit, by: .perfMap, TargetText("5 symbols")))),
+            .execution(
+                Execution(
+                    task: task, time: time(9), transition: Transition.ID(rawValue: 1),
+                    address: 0x7010, region: 0x7000..<0x8000, sequence: 3, registers: registers,
+                    writer: site)),
+            .processExit(ProcessExit(task: task, time: time(10), status: 0x8B)),
+        ]
+    }
+}

@@ -71,7 +71,8 @@ public final class CaptureFile {
         _ queue: DatabaseQueue, _ body: (Database) throws -> Value
     ) throws(CaptureFileError) -> Value {
         do {
-            return try queue.read(body)
+            // Closures that are given rows ask for contents.
+            return try queue.unsafeReentrantRead(body)
         } catch {
             throw translated(error)
         }
@@ -84,7 +85,7 @@ public final class CaptureFile {
     /// Errors of the caller's own, thrown by a closure that it gave, pass through.
     func stream(_ body: (Database) throws -> Void) throws {
         do {
-            try queue.read(body)
+            try queue.unsafeReentrantRead(body)
         } catch let error as DatabaseError {
             throw Self.translated(error)
         }

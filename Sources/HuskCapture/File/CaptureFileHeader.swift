@@ -22,9 +22,6 @@ enum CaptureFileHeader {
                     + "\(CaptureSchema.version))",
                 hint: "use that Husk, or a newer one")
         }
-        guard version == CaptureSchema.version else {
-            throw .damaged("it has schema \(version), which never was")
-        }
     }
 
     private static func read(_ path: String) throws(CaptureFileError) -> [UInt8] {
@@ -56,6 +53,11 @@ enum CaptureFileHeader {
     /// The schema must be the one that Husk makes, word by word: views, triggers and virtual tables
     /// of someone else's would run when they are asked.
     static func checkSchema(of db: Database) throws {
+        // The header may be older than the log beside the file.
+        let version = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version == CaptureSchema.version else {
+            throw CaptureFileError.damaged("it has schema \(version), which never was")
+        }
         let expected = Set((CaptureSchema.tables + CaptureSchema.indices).map(normalized))
         var tables = 0
         let rows = try Row.fetchCursor(db, sql: "SELECT type, sql FROM sqlite_schema")

@@ -38,6 +38,10 @@ public struct CaptureFileVerifier {
         }
         // Each check by itself: what is wrong with one says nothing about the others.
         attempt(&report) { try checkDatabase(file, &$0) }
+        attempt(&report) { _ in
+            _ = try file.layers()
+            try file.forEachRegion { _ in true }
+        }
         attempt(&report) { try checkContents(file, &$0) }
         attempt(&report) { try checkCounts(file, &$0) }
         attempt(&report) { try checkRecordNumbers(file, &$0) }

@@ -61,6 +61,10 @@ public final class CaptureFileWriter: Sendable {
             let queue = try DatabaseQueue(
                 path: path, configuration: CaptureDatabase.writing())
             try queue.write { db in try RunRow.insert(run, in: db) }
+            // So that the file alone says what it is.
+            try queue.writeWithoutTransaction { db in
+                _ = try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+            }
             store = Store(queue)
         } catch {
             CaptureFilePlace.remove(path)

@@ -191,7 +191,8 @@ extension CaptureFile {
             let rows = try conditions.statement(
                 db,
                 """
-                SELECT s.process, s.address, s.size, s.generation, max(s.time_ns), count(*), s.region, c.sha256, c.id \
+                SELECT s.process, s.address, s.size, s.generation, min(s.time_ns), \
+                max(s.time_ns), count(*), s.region, c.sha256, c.id \
                 FROM snapshot s JOIN transition t ON t.position = s.transition \
                 JOIN content c ON c.id = s.content LEFT JOIN region r ON r.id = s.region
                 """,
@@ -201,8 +202,8 @@ extension CaptureFile {
                 var fields = RowFields(row)
                 let task = try names.task(try fields.integer(), tid: 0, hostTID: 0)
                 let address = try fields.address()
-                let size = try fields.number(Int.self)
-                let generation = try fields.number(Int.self)
+                let size = try fields.size()
+                let generation = try fields.count()
                 let first = info.timestamp(try fields.unsigned())
                 let last = info.timestamp(try fields.unsigned())
                 let snapshots = try fields.unsigned()

@@ -95,6 +95,20 @@ struct RowFields {
         return number
     }
 
+    /// Of a page or a content, in bytes.
+    mutating func size() throws(CaptureFileError) -> Int {
+        let size = try integer()
+        guard (1...Int64(CaptureFile.contentLimit)).contains(size) else { throw Self.wrong(index) }
+        return Int(size)
+    }
+
+    /// Of something that is counted from 0 on.
+    mutating func count() throws(CaptureFileError) -> Int {
+        let count = try number(Int.self)
+        guard count >= 0 else { throw Self.wrong(index) }
+        return count
+    }
+
     mutating func targetText() throws(CaptureFileError) -> TargetText {
         TargetText(escaped: try text())
     }

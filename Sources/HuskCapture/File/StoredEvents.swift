@@ -198,9 +198,9 @@ struct EventDecoder {
     func page(_ fields: inout RowFields) throws -> (Page, ContentReference?) {
         let task = try names.task(&fields)
         let address = try fields.address()
-        let size = try fields.number(Int.self)
+        let size = try fields.size()
         let time = try time(&fields)
-        let generation = try fields.number(Int.self)
+        let generation = try fields.count()
         let content = try fields.optionalInteger()
         let reader = try fields.optionalWord(PageReader.self)
         let reason = try fields.optionalWord(UnreadableReason.self)
@@ -212,7 +212,7 @@ struct EventDecoder {
         let after = try fields.protection()
         let instructionPointer = try fields.address()
         let digest = try fields.optionalDigest()
-        let contentSize = try fields.optionalNumber(Int.self)
+        let contentSize = try fields.optionalNumber(Int.self).map { max(0, min($0, size)) }
         let body: Page.Body
         if let digest, let contentSize, let reader {
             body = .content(PageContent(size: contentSize, digest: digest), reader: reader)
@@ -351,7 +351,7 @@ struct EventDecoder {
         let address = try fields.address()
         let start = try fields.address()
         let length = try fields.unsigned()
-        let sequence = try fields.number(Int.self)
+        let sequence = try fields.count()
         let writer = try names.site(&fields)
         var registers = Registers()
         for register in Registers.order { registers[keyPath: register] = try fields.unsigned() }

@@ -169,10 +169,10 @@ struct ImageBuilder {
                 _ = try fields.integer()  // chose the row that the other columns are of
                 let address = try fields.address()
                 let page = ProcessImage.StoredPage(
-                    address: address, size: try fields.number(),
+                    address: address, size: try fields.size(),
                     content: ContentReference(rawValue: try fields.integer()),
                     time: file.info.timestamp(try fields.unsigned()),
-                    generation: try fields.number())
+                    generation: try fields.count())
                 // The process's own come first.
                 guard found[address] == nil, page.size > 0,
                     UInt64(page.size) <= piece.end.rawValue - address.rawValue
@@ -237,7 +237,7 @@ struct ImageBuilder {
         ).map { row in
             var fields = RowFields(row)
             return ProcessImage.StoredPage(
-                address: try fields.address(), size: try fields.number(),
+                address: try fields.address(), size: try fields.size(),
                 content: ContentReference(rawValue: try fields.integer()), time: time,
                 generation: 0)
         }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import HuskCapture
+import HuskModel
+import HuskTestSupport
+import ModelSamples
+import Testing
+
+/// Writes events into a capture file and reads them again.
+@Suite("capture file")
+struct CaptureFileTests {
+    let temporary: TemporaryFolder
+    let path: String
+
+    init() throws {
+        temporary = try TemporaryFolder()
+        path = temporary.path + "/sample.husk"
+    }
+
+    private func write(
+        _ events: [Event], records: [RecordCount] = [], finishing: Bool = true
+    ) throws {
+        let writer = try CaptureFileWriter(
+            path: path, replaces: false,
+            run: RunDescription(
+                huskVersion: "1.2", command: ["./sample", "\\x1b[31m"], options: ["rwx": "trap"]))
+        var tally = CaptureTally()
+        for event in events {
+            writer.add(event)
+            tally.add(event)
+        }
+        #expect(writer.drain() == nil)
+        guard finishing else { return }
+        let failure = writer.finish(
+            tally, layers: [], records: records, probes: "tracepoints", copyMethod: "task-work",
+            target: TargetStatus(exitCode: 3))
+        #expect(failure == nil)
+    }
+
+    /// Contents that were stored have other keys: compared by what they tell.
+    private func text(_ event: Event) -> String {
+        guard case .page(let page) = event else { return "\(event)" }
+        var bare = page
+        bare.body = .unreadable(.fault, errno: 0)
+        return "\(bare) \(page.digest?.hexadecimal ?? "-") \(page.reader?.rawValue ?? "-") "
+            + (page.hasContent ? "" : "\(page.body)")
+    }
+
+    @Test("gives back every event as it was, in its order")
+    func roundTrip() throws {
+        let events = Sample.everyEvent
+        try write(events)
+        let file = try CaptureFile(path: path)
+        var read: [Event] = []
+        try file.forEachEvent { _, event, _ in
+            read.append(event)
+            return true
+        }
+        #expect(read.map(text) == events.map(text))
+        #expect(file.info.command == ["./sample", "\\x1b[31m"])
+        #expect(file.info.isFinished)
+        #expect(file.info.targetExitCode == 3)
+        #expect(file.info.options == ["rwx": "trap"])
+    }
+
+    @Test("stores equal contents once, and gives their bytes back")
+    func contents() throws {
+        let pages: [Event] = [0xAA, 0xBB, 0xAA].enumerated().map {
+            .page(Sample.page(1, Address(0x7000 + UInt64($0.offset) * 4096), fill: $0.element))
+        }
+        try write(
+            [.transition(Sample.transition(1, length: 3 * 4096))] + pages
+                + [.transitionEnd(Sample.end(1, captured: 3))])
+        let file = try CaptureFile(path: path)
+        #expect(file.info.contents == 2)
+        #expect(file.info.storedBytes < 4096)
+        var bytes: [UInt8] = []
+        try file.forEachSnapshot { snapshot in
+            bytes.append(try file.bytes(of: try #require(snapshot.content))[4095])
+            return true
+        }
+        #expect(bytes == [0xAA, 0xBB, 0xAA])
+        let findings = try CaptureFileVerifier(path: path).verify().findings
+        #expect(findings.map(\.subject) == [.recordNumbers], "\(findings)")  // it is twice the same
+    }
+
+    @Test("an unfinished file opens, and says what it is")
+    func unfinished() throws {
+        try write(
+            [.transition(Sample.transition(1)), .page(Sample.page(1, 0x7000, fill: 1))],
+            finishing: false)
+        let file = try CaptureFile(path: path)
+        #expect(!file.info.isFinished)
+        #expect(file.info.isComplete == nil)
+        #expect(file.info.pages == 1)
+        let report = try CaptureFileVerifier(path: path).verify()
+        #expect(report.isVerified)
+        #expect(report.saysComplete == nil)
+    }
+
+    @Test("an unfinished file in a folder that cannot be written to opens without its log")
+    func readOnlyFolder() throws {
+        try write([.transition(Sample.transition(1))])
+        // As root nothing is forbidden: a mount that allows no writing.
+        let outcome = try Running(
+            "/usr/bin/unshare",
+            [
+                "-m", "sh", "-c",
+                """
+                mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" || exit 77
+                "$1" verify "$0/sample.husk"
+                """, temporary.path, BuildProducts.husk,
+            ]
+        ).finish()
+        if outcome.status == 77 { return }
+        #expect(outcome.status == 0, "\(outcome.errors)\(outcome.output)")
+    }
+
+    @Test("nothing that exists is replaced without being asked")
+    func existing() throws {
+        try write([])
+        let run = RunDescription(huskVersion: "1", command: nil, options: [:])
+        #expect(throws: OutputError.self) {
+            try CaptureFileWriter(path: path, replaces: false, run: run)
+        }
+        let link = temporary.path + "/link.husk"
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: "/etc/hostname")
+        #expect(throws: OutputError.self) {
+            try CaptureFileWriter(path: link, replaces: true, run: run)
+        }
+        let writer = try CaptureFileWriter(path: path, replaces: true, run: run)
+        writer.discard()
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["link.husk"])
+    }
+
+    @Test("an image has the latest bytes of what is mapped, and none of what is not")
+    func image() throws {
+        var gone = Sample.transition(3, start: 0x9000)
+        gone.kind = .munmap
+        gone.effective = []
+        gone.backing = .none
+        gone.hasPages = false
+        try write([
+            .transition(Sample.transition(1)), .page(Sample.page(1, 0x7000, fill: 1)),
+            .transitionEnd(Sample.end(1, captured: 1)),
+            .transition(Sample.transition(2, start: 0x9000)),
+            .page(Sample.page(2, 0x9000, fill: 2)),
+            .transitionEnd(Sample.end(2, captured: 1)), .transition(gone),
+            .transition(Sample.transition(4)), .page(Sample.page(4, 0x7000, fill: 4)),
+            .transitionEnd(Sample.end(4, captured: 1)),
+        ])
+        let file = try CaptureFile(path: path)
+        let process = try #require(file.processes.first?.id)
+        let last = try file.image(of: process)
+        #expect(last.regions.map(\.mapping.start) == [0x7000])
+        let page = try #require(last.regions.first?.pages.first)
+        #expect(try file.bytes(of: page.content).first == 4)
+        let earlier = try file.image(of: process, at: 6)
+        #expect(earlier.regions.map(\.mapping.start) == [0x7000, 0x9000])
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import HuskCapture
+import HuskModel
+import HuskTestSupport
+import ModelSamples
+import Testing
+
+/// Capture files that someone has changed: clear errors, nothing is run, nothing is believed.
+@Suite("hostile capture files")
+struct HostileCaptureTests {
+    let temporary: TemporaryFolder
+    let path: String
+
+    init() throws {
+        temporary = try TemporaryFolder()
+        path = temporary.path + "/sample.husk"
+        let writer = try CaptureFileWriter(
+            path: path, replaces: false,
+            run: RunDescription(huskVersion: "1", command: nil, options: [:]))
+        var tally = CaptureTally()
+        for event in Sample.everyEvent {
+            writer.add(event)
+            tally.add(event)
+        }
+        _ = writer.drain()
+        _ = writer.finish(
+            tally, layers: [], records: [], probes: nil, copyMethod: nil, target: nil)
+    }
+
+    private func change(_ sql: String) throws {
+        let outcome = try Running(
+            "sqlite3", [path, "PRAGMA writable_schema = ON; PRAGMA foreign_keys = OFF;" + sql]
+        ).finish()
+        try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    /// Asks everything that can be asked.
+    private func readAll() throws {
+        let file = try CaptureFile(path: path)
+        try file.forEachEvent { _, _, content in
+            if let content { _ = try file.bytes(of: content) }
+            return true
+        }
+        try file.forEachRegion { _ in true }
+        try file.forEachSnapshot { _ in true }
+        try file.forEachGeneration { _ in true }
+        try file.forEachTransition { _, _ in true }
+        try file.forEachLoss { _ in true }
+        _ = try file.layers()
+        for process in file.processes { _ = try file.image(of: process.id) }
+    }
+
+    private func code(_ body: () throws -> Void) -> CaptureFileError.Code? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? CaptureFileError)?.code
+        }
+    }
+
+    @Test("is read whole as it was made")
+    func sound() throws {
+        try readAll()
+        #expect(try CaptureFileVerifier(path: path).verify().isVerified)
+    }
+
+    @Test(
+        "a schema of someone else's is refused",
+        arguments: [
+            "CREATE VIEW v AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c;",
+            "CREATE TRIGGER t AFTER INSERT ON loss BEGIN SELECT load_extension('x'); END;",
+            "CREATE TABLE other (a);", "CREATE VIRTUAL TABLE f USING fts5(a);",
+            "DROP TABLE region; CREATE VIEW region AS SELECT 1 AS id;",
+            "CREATE INDEX i ON loss(abs(length));",
+        ])
+    func schema(_ sql: String) throws {
+        try change(sql)
+        #expect(code(readAll) == .foreign)
+    }
+
+    @Test(
+        "values that cannot be are failures, never traps",
+        arguments: [
+            "UPDATE content SET size = 107374182400;", "UPDATE content SET size = -1;",
+            "UPDATE content SET sha256 = x'00';",
+            "UPDATE content_bytes SET encoding = 'zstd', bytes = x'28b52ffd';",
+            "UPDATE content_bytes SET encoding = 'lzma';", "DELETE FROM content_bytes;",
+            "UPDATE transition SET kind = 'bogus';", "UPDATE transition SET effective = 'rwxx';",
+            "UPDATE transition SET process = 99;", "UPDATE transition SET file = 99;",
+            "UPDATE snapshot SET content = NULL;", "UPDATE snapshot SET size = -4096;",
+            "UPDATE process SET pid = 9223372036854775807;",
+            "UPDATE snapshot SET generation = -9223372036854775808, content = 99;",
+            "DELETE FROM capture;", "DELETE FROM process;",
+            "INSERT INTO layer SELECT 1, 1, 1, 1, 0, 0, 0, 0, 0, 'anonymous', NULL, NULL, "
+                + "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;",
+        ])
+    func values(_ sql: String) throws {
+        try change(sql)
+        let code = code(readAll)
+        let report = try CaptureFileVerifier(path: path).verify()
+        #expect(code == .damaged || !report.isVerified, "\(report.findings)")
+        #expect(!report.isVerified)
+    }
+
+    @Test("processes that come from themselves")
+    func lineage() throws {
+        try change("UPDATE process SET parent = id, start_position = 3, started_ns = 3;")
+        _ = code(readAll)
+        try change("UPDATE process SET parent = 2;")
+        _ = code(readAll)
+    }
+
+    @Test("a content that would expand to far more than it says is not expanded")
+    func bomb() throws {
+        let bomb = temporary.path + "/bomb"
+        let made = try Running(
+            "sh", ["-c", "head -c 1073741824 /dev/zero | zstd -q -19 --long=27 -o '\(bomb)'"]
+        ).finish()
+        guard made.status == 0 else { return }  // no zstd here
+        try change(
+            """
+            UPDATE content_bytes SET encoding = 'zstd', bytes = readfile('\(bomb)');
+            UPDATE content SET size = 1048576;
+            """)
+        #expect(code(readAll) == .damaged)
+    }
+
+    @Test("a newer schema is told as what it is")
+    func newer() throws {
+        try change("PRAGMA user_version = 2;")
+        #expect(code { _ = try CaptureFile(path: path) } == .newerSchema)
+    }
+
+    @Test("files that are something else", arguments: ["/etc/passwd", "/dev/null", "/nowhere"])
+    func foreign(_ path: String) {
+        let code = code { _ = try CaptureFile(path: path) }
+        #expect(code == .foreign || code == .notReadable)
+    }
+
+    @Test("cut off anywhere, or with a bit changed anywhere: an error or the truth, no crash")
+    func damaged() throws {
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        var generator = SplitMix(state: 42)
+        for round in 0..<400 {
+            var bytes = whole
+            if round % 4 == 0 {
+                bytes = bytes.prefix(Int(generator.next() % UInt64(whole.count)))
+            } else {
+                for _ in 0..<(1 << (round % 5)) {
+                    let place = Int(generator.next() % UInt64(whole.count))
+                    bytes[place] ^= UInt8(1 << (generator.next() % 8))
+                }
+            }
+            try bytes.write(to: URL(fileURLWithPath: path))
+            _ = code(readAll)
+            _ = try? CaptureFileVerifier(path: path).verify()
+        }
+    }
+}
+
+/// The same numbers each time (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+/// OOPSLA 2014).
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
