@@ -67,6 +67,47 @@ struct CompletenessTests {
         #expect(verified.output.contains("lost (not-stored)"))
     }
 
+    @Test("a full disk: a capture file holds everything up to the last batch")
+    func diskFullOfFile() throws {
+        let temporary = try TemporaryFolder()
+        let outcome = try Running(
+            "/usr/bin/unshare",
+            [
+                "-m", "sh", "-c",
+                """
+                mkdir "$0/disk" && mount -t tmpfs -o size=12M none "$0/disk" || exit 77
+                "$1" run -q -o "$0/disk/out.husk" -- "$2" 400 64 >/dev/null
+                echo "status $?"
+                ls "$0/disk"
+                cp "$0/disk/out.husk"* "$0/"
+                """, temporary.path, BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ]
+        ).finish()
+        if outcome.status == 77 { return }  // no mounts here
+        #expect(outcome.outputLines.first == "status 123")
+        #expect(outcome.errors.contains("the disk is full"))
+        let verified = try husk("verify", temporary.path + "/out.husk")
+        #expect(verified.status == 122, "\(verified.output)\(verified.errors)")
+        #expect(verified.output.contains("lost (not-stored)"))
+    }
+
+    @Test("a capture file outlives Husk's death, and says that it is unfinished")
+    func huskDies() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/out.husk"
+        let husk = try Running(
+            BuildProducts.husk,
+            ["run", "-q", "-o", path, "--", BuildProducts.fixture("toggle"), "2000", "16"])
+        #expect(husk.wait { Truth.read(husk.outputSoFar).count > 200 })
+        usleep(700_000)  // a batch is closed twice a second
+        husk.signal(SIGKILL)
+        _ = husk.finish()
+        let verified = try HuskTestSupport.husk("verify", path)
+        #expect(verified.status == 122, "\(verified.output)\(verified.errors)")
+        #expect(verified.output.contains("cut off"))
+        #expect(!verified.output.contains("verified: 0 of"))
+    }
+
     @Test(
         "budgets end with 122, and say how much is there",
         arguments: ["--max-pages", "--max-bytes"])

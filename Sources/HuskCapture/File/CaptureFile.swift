@@ -65,6 +65,9 @@ public final class CaptureFile {
         return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : 0
     }
 
+    /// A write-ahead log lies beside it: the trace that writes it still runs, or was cut off.
+    public var hasLog: Bool { access(path + "-wal", F_OK) == 0 }
+
     // MARK: Reading
 
     static func reading<Value>(

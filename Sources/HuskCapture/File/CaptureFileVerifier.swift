@@ -69,7 +69,8 @@ public struct CaptureFileVerifier {
             }
             let pages = try UInt64(bitPattern: Int64.fetchOne(db, sql: "PRAGMA page_count") ?? 0)
             let size = try UInt64(bitPattern: Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
-            if file.info.isFinished, file.size != pages &* size {
+            // What is in a log beside it is no part of the file yet.
+            if file.info.isFinished, !file.hasLog, file.size != pages &* size {
                 report.add(
                     .init(
                         subject: .database,

@@ -103,6 +103,10 @@ public final class CaptureFileWriter: Sendable {
         state.isEnding = true
         condition.broadcast()
         while !state.hasEnded { condition.wait() }
+        return notStored
+    }
+
+    private var notStored: Loss? {
         guard state.failure != nil, state.notStored.pages > 0, let time = state.time else {
             return nil
         }
@@ -122,6 +126,8 @@ public final class CaptureFileWriter: Sendable {
             try store.queue.write { [store] db in
                 if state.failure == nil {
                     for layer in layers { try store.events.store(layer, in: db) }
+                } else if let notStored {
+                    try store.events.store(.loss(notStored), in: db)
                 }
                 try RunRow.finish(
                     tally, records: records, probes: probes, copyMethod: copyMethod,
