@@ -63,11 +63,13 @@ public struct Execution: Hashable, Sendable {
     /// Whose code has written to the region before, at the first write or the first one since it
     /// was executed; nil: not known.
     public var writer: CallSite?
+    /// What was in memory besides; of the first execution in a region, if it could be read.
+    public var memory: ExecutionMemory?
 
     public init(
         task: TaskIdentity, time: Timestamp, transition: Transition.ID, address: Address,
         region: Range<Address>, sequence: Int, registers: Registers,
-        writer: CallSite? = nil
+        writer: CallSite? = nil, memory: ExecutionMemory? = nil
     ) {
         self.task = task
         self.time = time
@@ -77,5 +79,6 @@ public struct Execution: Hashable, Sendable {
         self.sequence = sequence
         self.registers = registers
         self.writer = writer
+        self.memory = memory
     }
 }

@@ -31,7 +31,8 @@ struct Verify: ParsableCommand {
     @Flag(name: .long, help: "Print one JSON object (docs/json.md).")
     var json = false
 
-    @Argument(help: ArgumentHelp("The capture: a file or a folder.", valueName: "capture"),
+    @Argument(
+        help: ArgumentHelp("The capture: a file or a folder.", valueName: "capture"),
         completion: .file())
     var capture: String
 

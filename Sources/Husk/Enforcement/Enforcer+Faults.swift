@@ -195,14 +195,19 @@ extension Enforcer {
             pages.append((address, bytes))
         }
         guard !pages.isEmpty else { return }
+        let sequence = tracee.space.noteExecution(at: range.lowerBound)
+        let surroundings =
+            sequence == 0
+            ? surroundingMemory.read(
+                of: tracee.pid, around: registers.rip, stackPointer: registers.rsp) : nil
         push(
             Capture(
                 pid: tracee.pid, tid: tracee.tid, monotonic: WallClock.monotonicNow(),
                 threadName: tracee.name,
                 registers: Registers(registers), address: UInt64(registers.rip),
                 region: view.range, asked: view.asked,
-                sequence: tracee.space.noteExecution(at: range.lowerBound), pages: pages,
-                writer: tracee.space.takeWriter(at: range.lowerBound)))
+                sequence: sequence, pages: pages,
+                writer: tracee.space.takeWriter(at: range.lowerBound), memory: surroundings))
     }
 }
 

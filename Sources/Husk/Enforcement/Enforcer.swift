@@ -36,6 +36,8 @@ final class Enforcer: @unchecked Sendable {
         var pages: [(address: UInt64, bytes: [UInt8])]
         /// The instruction that has written to the region last when that was seen.
         var writer: UInt64?
+        /// Of the first execution in a region.
+        var memory: ExecutionMemory?
     }
 
     /// A child that is traced, as ptrace(2) traces all children, from its birth on.
@@ -75,6 +77,8 @@ final class Enforcer: @unchecked Sendable {
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
     var owedStops: OwedStops?
+
+    var surroundingMemory = SurroundingMemory()
 
     /// Everything is being given back: faults are tried again, until their threads stand.
     var isReleasing = false

@@ -335,7 +335,8 @@ extension EventBuilder {
                     address: Address(capture.address),
                     region: Address(capture.region.lowerBound)..<Address(capture.region.upperBound),
                     sequence: capture.sequence, registers: capture.registers,
-                    writer: capture.writer.map { callSite(at: $0, of: pid) })))
+                    writer: capture.writer.map { callSite(at: $0, of: pid) },
+                    memory: capture.memory)))
     }
 
     private func callSite(at address: UInt64, of pid: Int32) -> CallSite {

@@ -22,7 +22,7 @@ public struct CaptureFileVerifier {
         let file: CaptureFile
         do {
             file = try CaptureFile(path: path)
-        } catch where error.code == .damaged {
+        } catch  where error.code == .damaged {
             report.add(.init(subject: .database, message: error.message))
             return report
         }

@@ -90,6 +90,9 @@ public final class CaptureFileWriter: Sendable {
             }
             if case .content(let content, _) = page.body { state.bytes += content.size }
         }
+        if case .execution(let execution) = event {
+            state.bytes += (execution.memory?.pages.count ?? 0) * 4096
+        }
         guard state.failure == nil else { return }
         state.events.append(event)
         // The thread looks by itself now and then: not every event wakes it.

@@ -302,7 +302,7 @@ enum CaptureSchema {
         """,
         """
         CREATE TABLE mapping (
-          position INTEGER PRIMARY KEY,
+          id INTEGER PRIMARY KEY,
           execution INTEGER NOT NULL REFERENCES execution(position),
           start INTEGER NOT NULL,
           length INTEGER NOT NULL,
@@ -315,7 +315,7 @@ enum CaptureSchema {
         """,
         """
         CREATE TABLE mapping_page (
-          mapping INTEGER NOT NULL REFERENCES mapping(position),
+          mapping INTEGER NOT NULL REFERENCES mapping(id),
           address INTEGER NOT NULL,
           content INTEGER NOT NULL REFERENCES content(id),
           PRIMARY KEY (mapping, address)
@@ -438,6 +438,7 @@ enum CaptureSchema {
         "CREATE INDEX transition_region ON transition(region)",
         "CREATE INDEX transition_id ON transition(id)",
         "CREATE INDEX region_start ON region(process, start)",
+        "CREATE INDEX mapping_execution ON mapping(execution)",
         "CREATE INDEX execution_region ON execution(process, region_start)",
     ]
 }

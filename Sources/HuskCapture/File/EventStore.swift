@@ -10,6 +10,7 @@ final class EventStore {
     /// The rows of processes that live, by their number in the initial PID namespace.
     private var processes: [Int32: Int64] = [:]
     private var nextProcess: Int64 = 1
+    private var nextMapping: Int64 = 0
     private var regions = RegionTracker()
     /// Of transitions whose end has not come: their row, and the region's.
     private var open: [Transition.ID: (position: Int64, region: Int64?)] = [:]
@@ -227,6 +228,39 @@ final class EventStore {
         values += try site(execution.writer, in: db)
         values += execution.registers.named.map(\.value.stored)
         try Self.insertExecution.run(db, values)
+        if let memory = execution.memory { try store(memory, in: db) }
+    }
+
+    private static let insertMapping = TableInsert(
+        "mapping",
+        [
+            "id", "execution", "start", "length", "protection", "shared", "backing", "file",
+            "file_offset",
+        ])
+    private static let insertMappingPage = TableInsert(
+        "mapping_page", ["mapping", "address", "content"])
+
+    private func store(_ memory: ExecutionMemory, in db: Database) throws {
+        var pages = memory.pages[...]
+        for mapping in memory.mappings {
+            nextMapping += 1
+            let values: [(any DatabaseValueConvertible)?] = [
+                nextMapping, position, mapping.start.stored,
+                (mapping.end.rawValue &- mapping.start.rawValue).stored,
+                mapping.protection.description, mapping.isShared,
+            ]
+            try Self.insertMapping.run(db, values + backing(mapping.backing, in: db))
+            pages = pages.drop { $0.address < mapping.start }
+            while let page = pages.first, page.address < mapping.end {
+                pages.removeFirst()
+                try Self.insertMappingPage.run(
+                    db,
+                    [
+                        nextMapping, page.address.stored,
+                        try contents.store(page.content, in: db),
+                    ])
+            }
+        }
     }
 
     // MARK: Processes

@@ -68,6 +68,8 @@ struct ImageBuilder {
     private var name: TargetText?
     private var time = Timestamp(monotonic: 0, wall: 0)
     private var is32Bit = false
+    /// Of the program that it executes.
+    private var programPosition: Int64 = 0
 
     init(of process: StoredProcess, lineage: [Ancestor]) {
         self.process = process
@@ -90,6 +92,7 @@ struct ImageBuilder {
             guard isOurs(execution.task, position) else { return }
             time = execution.time
             name = execution.name
+            programPosition = position
             pieces = AddressMap()
             threads = [:]
         case .execution(let execution):
@@ -137,10 +140,8 @@ struct ImageBuilder {
                 ProcessImage.Region(
                     piece.mapping, pages: try pages(of: piece, db, file, upTo: last)))
         }
+        try addSurroundings(to: &regions, db, file, upTo: last)
         let known = threads.values.sorted { $0.position > $1.position }
-        if let moment = known.first?.position {
-            try addMappings(at: moment, to: &regions, db, file)
-        }
         return ProcessImage(
             pid: process.pid, parentPID: lineage.count > 1 ? lineage[1].process.pid : 0,
             time: time, name: name ?? process.name ?? TargetText(""), is32Bit: is32Bit,
@@ -183,19 +184,32 @@ struct ImageBuilder {
         return found.values.sorted { $0.address < $1.address }
     }
 
-    /// What was kept of memory that is not executable, when an execution was caught.
-    private func addMappings(
-        at moment: Int64, to regions: inout [ProcessImage.Region], _ db: Database,
-        _ file: CaptureFile
+    /// What was kept of other memory when an execution was caught, the last time that it was.
+    private func addSurroundings(
+        to regions: inout [ProcessImage.Region], _ db: Database, _ file: CaptureFile,
+        upTo last: Int64
     ) throws {
+        guard
+            let moment = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT position, time_ns FROM execution WHERE process = ? \
+                    AND position BETWEEN ? AND ? \
+                    AND position IN (SELECT execution FROM mapping) \
+                    ORDER BY position DESC LIMIT 1
+                    """, arguments: [process.id, programPosition, last])
+        else { return }
+        var fields = RowFields(moment)
+        let execution = try fields.integer()
+        let time = file.info.timestamp(try fields.unsigned())
+        var others = AddressMap<Piece>()
+        var pages: [Address: ProcessImage.StoredPage] = [:]
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT position, start, length, protection, shared, backing, file, file_offset \
+                SELECT id, start, length, protection, shared, backing, file, file_offset \
                 FROM mapping WHERE execution = ? ORDER BY start
-                """, arguments: [moment])
-        var others = AddressMap<Piece>()
-        var contents: [Address: [ProcessImage.StoredPage]] = [:]
+                """, arguments: [execution])
         while let row = try rows.next() {
             var fields = RowFields(row)
             let id = try fields.integer()
@@ -209,24 +223,51 @@ struct ImageBuilder {
                     mapping: MappedRegion(
                         start: start, end: Address(end), protection: protection,
                         backing: try file.names.backing(&fields), isShared: isShared), since: 0))
-            contents[start] = try mappingPages(id, start, db, file)
+            for page in try mappingPages(id, time, db) { pages[page.address] = page }
         }
-        for region in regions { others.remove(region.mapping.start..<region.mapping.end) }
-        for piece in others.pieces {
-            let pages = contents.values.joined().filter {
-                piece.start <= $0.address
-                    && $0.address.rawValue + UInt64($0.size)
-                        <= piece.end.rawValue
+        for index in regions.indices {
+            let mapping = regions[index].mapping
+            others.remove(mapping.start..<mapping.end)
+            var known: [Address: ProcessImage.StoredPage] = [:]
+            for page in regions[index].pages { known[page.address] = page }
+            // Captured later: newer.
+            let added = Self.take(from: &pages, in: mapping).filter {
+                known[$0.address].map { $0.time < time } ?? true
             }
+            for page in added { known[page.address] = page }
+            regions[index].pages = known.values.sorted { $0.address < $1.address }
+        }
+        for piece in others.pieces {
             regions.append(
                 ProcessImage.Region(
-                    piece.mapping, pages: pages.sorted { $0.address < $1.address }))
+                    piece.mapping, pages: Self.take(from: &pages, in: piece.mapping)))
         }
         regions.sort { $0.mapping.start < $1.mapping.start }
     }
 
+    /// Takes out what lies in a mapping, by address.
+    private static func take(
+        from pages: inout [Address: ProcessImage.StoredPage], in mapping: MappedRegion
+    ) -> [ProcessImage.StoredPage] {
+        guard !pages.isEmpty else { return [] }
+        let size: UInt64 = 4096
+        let count = (mapping.end.rawValue - mapping.start.rawValue) / size
+        // In proportion to the smaller of the two.
+        let addresses =
+            count < UInt64(pages.count)
+            ? (0..<count).map { mapping.start.advanced(by: $0 * size) }
+            : pages.keys.filter { mapping.start <= $0 && $0 < mapping.end }.sorted()
+        return addresses.compactMap { address in
+            guard let page = pages[address],
+                UInt64(page.size) <= mapping.end.rawValue - address.rawValue
+            else { return nil }
+            pages[address] = nil
+            return page
+        }
+    }
+
     private func mappingPages(
-        _ mapping: Int64, _ start: Address, _ db: Database, _ file: CaptureFile
+        _ mapping: Int64, _ time: Timestamp, _ db: Database
     ) throws -> [ProcessImage.StoredPage] {
         try Row.fetchAll(
             db,
