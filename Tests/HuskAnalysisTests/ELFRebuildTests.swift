@@ -80,6 +80,53 @@ struct ELFRebuildTests {
         #expect(result.output == expected.output)
         #expect(result.status == expected.status)
         #expect(rebuilt.remarks.isEmpty)
+        // The code is that of the original, and where it was.
+        func code(_ file: String) throws -> [Substring] {
+            let options = ["-d", "--start-address=\(rebuilt.entry)", "--stop-address=0x402000"]
+            return try scratch.run("/usr/bin/objdump", options + [file]).output
+                .split(separator: "\n").filter { $0.hasPrefix("  40") }
+                .map { $0.prefix { $0 != "#" && $0 != "<" } }
+        }
+        let disassembly = try code(file)
+        #expect(disassembly.count > 100)
+        #expect(disassembly == (try code(scratch.path + "/compiled")))
+    }
+
+    @Test("of a program that has run nearly to its end can be read, and often run")
+    func ended() throws {
+        let scratch = try Scratch()
+        // Writes its own memory to a file when main has returned.
+        let dumping = """
+            #include <fcntl.h>
+            #include <unistd.h>
+            extern char __executable_start[], _end[];
+            __attribute__((destructor)) static void dump(void) {
+                int file = open("DUMP", O_CREAT | O_EXCL | O_WRONLY, 0600);
+                if (file >= 0) write(file, __executable_start, _end - __executable_start);
+            }
+
+            """.replacingOccurrences(of: "DUMP", with: scratch.path + "/dump")
+        let original = try scratch.compile(dumping + Self.hello, ["-static", "-no-pie"])
+        let expected = try scratch.run(scratch.path + "/compiled", [])
+        let dump = Array(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/dump")))
+        var fresh = SampleMemory()
+        try fresh.load(original)
+        var late = SampleMemory()
+        for region in fresh.image.regions.map(\.mapping) {
+            let from = Int(region.start.rawValue - 0x40_0000)
+            let to = min(dump.count, Int(region.end.rawValue - 0x40_0000))
+            late.add(
+                region.start.rawValue, size: region.end.rawValue - region.start.rawValue,
+                region.protection, Array(dump[from..<to]))
+        }
+        #expect(late.contents.pages != fresh.contents.pages)
+        let file = try Self.write(try late.rebuilt(at: 0x40_0000), scratch)
+        try Self.checkTools(file, scratch)
+        // It has closed its output and torn down what its library had set up: whether it runs
+        // again is for that library to say. glibc 2.36 says the line once more.
+        print(
+            "started again after its end:", try scratch.run("/usr/bin/timeout", ["5", file]),
+            expected)
     }
 
     @Test("keep what the program has done until then, and run again")

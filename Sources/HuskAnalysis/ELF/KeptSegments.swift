@@ -19,11 +19,16 @@ struct KeptSegments {
             let isNote = original.type == UInt32(PT_NOTE)
             guard isNote ? notes.count < 16 : seen.insert(original.type).inserted else { continue }
             if original.type == UInt32(PT_GNU_STACK) {
-                others.append(original)
+                // Only its flags count, and the size of memory in other systems.
+                others.append(
+                    ELFSegment(
+                        type: original.type, flags: original.flags & 7, offset: 0, address: 0,
+                        fileSize: 0, memorySize: original.memorySize, alignment: 16))
                 continue
             }
             if original.type == UInt32(PT_PHDR) {
                 table = original
+                table?.alignment = 8
                 continue
             }
             guard let name = Self.names[original.type] else { continue }

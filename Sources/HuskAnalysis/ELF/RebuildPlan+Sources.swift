@@ -110,6 +110,11 @@ extension RebuildPlan {
             end - found.base.rawValue <= RebuiltImage.largestContent
         else { throw ELFError(.tooLarge, "the ELF file in memory is too long") }
         pieces = [Piece(offset: 0, memory: found.base..<Address(end))]
+        if headers.loads.contains(where: {
+            $0.fileSize > 0 && $0.offset &+ ($0.fileSize - 1) >= end - found.base.rawValue
+        }) {
+            remarks.append("cut off: the file's headers name more of it than is in memory")
+        }
         if !hasSections {
             // Tools take a table that is not there for damage.
             let places = wide ? [40..<48, 60..<64] : [32..<36, 48..<52]

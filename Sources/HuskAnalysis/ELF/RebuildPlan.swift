@@ -128,6 +128,7 @@ struct RebuildPlan {
             var placed = load
             placed.fileSize = size
             placed.alignment = 4096
+            placed.flags &= 7
             let lead = load.address & 0xFFF
             if size == 0 {
                 // The kernel maps the page of the file that holds the offset: there must be one.
