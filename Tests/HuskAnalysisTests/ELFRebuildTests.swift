@@ -81,18 +81,21 @@ struct ELFRebuildTests {
         #expect(result.status == expected.status)
         #expect(rebuilt.remarks.isEmpty)
         // The code is that of the original, and where it was.
-        func code(_ file: String) throws -> [Substring] {
-            let options = ["-d", "--start-address=\(rebuilt.entry)", "--stop-address=0x402000"]
+        func code(_ file: String) throws -> [String] {
+            let options = [
+                "-d", "--start-address=\(rebuilt.entry)", "--stop-address=\(rebuilt.entry + 512)",
+            ]
             return try scratch.run("/usr/bin/objdump", options + [file]).output
-                .split(separator: "\n").filter { $0.hasPrefix("  40") }
-                .map { $0.prefix { $0 != "#" && $0 != "<" } }
+                .split(separator: "\n").filter { $0.hasPrefix("  ") }
+                // Address and bytes: the original's operands have names.
+                .map { $0.split(separator: "\t").prefix(2).joined(separator: " ") }
         }
         let disassembly = try code(file)
-        #expect(disassembly.count > 100)
+        #expect(disassembly.count > 50)
         #expect(disassembly == (try code(scratch.path + "/compiled")))
     }
 
-    @Test("of a program that has run nearly to its end can be read, and often run")
+    @Test("of a program that has run nearly to its end can be read")
     func ended() throws {
         let scratch = try Scratch()
         // Writes its own memory to a file when main has returned.
@@ -107,7 +110,7 @@ struct ELFRebuildTests {
 
             """.replacingOccurrences(of: "DUMP", with: scratch.path + "/dump")
         let original = try scratch.compile(dumping + Self.hello, ["-static", "-no-pie"])
-        let expected = try scratch.run(scratch.path + "/compiled", [])
+        #expect(try scratch.run(scratch.path + "/compiled", []).status == 40)
         let dump = Array(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/dump")))
         var fresh = SampleMemory()
         try fresh.load(original)
@@ -122,11 +125,8 @@ struct ELFRebuildTests {
         #expect(late.contents.pages != fresh.contents.pages)
         let file = try Self.write(try late.rebuilt(at: 0x40_0000), scratch)
         try Self.checkTools(file, scratch)
-        // It has closed its output and torn down what its library had set up: whether it runs
-        // again is for that library to say. glibc 2.36 says the line once more.
-        print(
-            "started again after its end:", try scratch.run("/usr/bin/timeout", ["5", file]),
-            expected)
+        // That it starts again is not to be expected: its allocator believes in a heap that is
+        // not there (glibc 2.36 dies of it).
     }
 
     @Test("keep what the program has done until then, and run again")
@@ -255,8 +255,10 @@ struct ELFRebuildTests {
 
     @Test("of the running test program's own libc are read by the tools")
     func ownLibrary() throws {
-        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-        let line = try #require(maps.split(separator: "\n").first { $0.hasSuffix("/libc.so.6") })
+        let mapsFile = try #require(FileHandle(forReadingAtPath: "/proc/self/maps"))
+        let maps = String(decoding: try mapsFile.readToEnd() ?? Data(), as: UTF8.self)
+        let line = try #require(
+            maps.split(separator: "\n").first { $0.hasSuffix("/libc.so.6") }, "\(maps)")
         let path = String(try #require(line.split(separator: " ").last))
         var memory = SampleMemory()
         let base = try #require(UInt64(line.prefix { $0 != "-" }, radix: 16))
