@@ -285,6 +285,39 @@ struct ELFRebuildTests {
         #expect(rebuilt.buildID?.count == 20)
     }
 
+    @Test("of 32-bit programs are 32-bit files", arguments: [false, true])
+    func bits32(isPIE: Bool) throws {
+        let scratch = try Scratch()
+        let source = """
+            static int call(int n, int a, const char *b, int c) {
+                int r;
+                __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
+                return r;
+            }
+            void _start(void) {
+                call(4, 1, "narrow\\n", 7);
+                call(1, 5, 0, 0);
+            }
+            """
+        let options = ["-m32", "-nostdlib", "-fno-stack-protector"]
+        let original = try scratch.compile(
+            source, options + (isPIE ? ["-pie", "-fPIE"] : ["-static", "-no-pie"]))
+        let base: UInt64 = isPIE ? 0x5660_0000 : 0x0804_8000
+        var memory = SampleMemory()
+        try memory.load(original, bias: isPIE ? base : 0)
+        let rebuilt = try memory.rebuilt(at: Address(base))
+        #expect(rebuilt.sections.contains { $0.name == ".dynamic" } == isPIE)
+        let file = try Self.write(rebuilt, scratch)
+        try Self.checkTools(file, scratch)
+        // Not every kernel runs such programs, and a PIE needs a loader that may not be here.
+        let expected = try? scratch.run(scratch.path + "/compiled", [])
+        if !isPIE, let expected {
+            let result = try scratch.run(file, [])
+            #expect(result.output == expected.output)
+            #expect(result.status == expected.status)
+        }
+    }
+
     @Test("say which pages were not captured")
     func missing() throws {
         let scratch = try Scratch()

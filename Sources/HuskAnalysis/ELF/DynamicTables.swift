@@ -275,13 +275,26 @@ struct DynamicTables {
             let number = table.number(at: place, size: 2)
             guard number != 0, number < UInt64(SHN_LORESERVE) else { continue }
             let address = table.number(at: start + (wide ? 8 : 4), size: wide ? 8 : 4)
-            let holds =
-                sections.firstIndex { $0.address <= address && address < $0.address &+ $0.size }
-                ?? sections.firstIndex { address == $0.address &+ $0.size }
+            let holds = Self.index(of: address, in: sections)
             let new = UInt16(clamping: holds.map { $0 + 1 } ?? Int(SHN_ABS))
             table[place] = UInt8(truncatingIfNeeded: new)
             table[place + 1] = UInt8(truncatingIfNeeded: new >> 8)
         }
         return table.isEmpty ? nil : RebuildPlan.Patch(offset: symbolOffset, bytes: table)
+    }
+
+    /// The section that holds an address or ends there, as `_end` does. Sections ascend; a
+    /// target can have very many symbols.
+    private static func index(of address: UInt64, in sections: [ELFSection]) -> Int? {
+        var low = 0
+        var high = sections.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sections[middle].address > address { high = middle } else { low = middle + 1 }
+        }
+        guard low > 0, address - sections[low - 1].address <= sections[low - 1].size else {
+            return nil
+        }
+        return low - 1
     }
 }
