@@ -138,7 +138,7 @@ struct ELFPropertyTests {
     }
 
     static let imageSeeds: [UInt64] = [11, 12]
-    static let imagesPerSeed = 10_000
+    static let imagesPerSeed = 7500
 
     @Test("lead to bounded files that name nothing outside of the image", arguments: imageSeeds)
     func images(seed: UInt64) throws {

@@ -102,9 +102,14 @@ extension RebuildPlan {
         let (sectionsEnd, overflow) = offset.addingReportingOverflow(table)
         let (sectionsLimit, wraps) = found.base.rawValue.addingReportingOverflow(
             overflow ? .max : sectionsEnd)
+        // All up to there must be known: a file of holes is not what was in the buffer.
         let hasSections =
-            offset > 0 && table > 0 && !wraps && sectionsEnd <= RebuiltImage.largestContent
+            offset > 0 && table > 0 && !overflow && !wraps
+            && sectionsEnd <= RebuiltImage.largestContent
             && reader.missing(in: found.base.advanced(by: offset)..<Address(sectionsLimit)).isEmpty
+            && reader.missing(
+                in: min(found.range.upperBound, Address(sectionsLimit))..<Address(sectionsLimit)
+            ).isEmpty
         let end = max(found.range.upperBound.rawValue, hasSections ? sectionsLimit : 0)
         guard end > found.base.rawValue,
             end - found.base.rawValue <= RebuiltImage.largestContent
