@@ -138,7 +138,7 @@ struct ELFPropertyTests {
     }
 
     static let imageSeeds: [UInt64] = [11, 12]
-    static let imagesPerSeed = 7500
+    static let imagesPerSeed = 10_000
 
     @Test("lead to bounded files that name nothing outside of the image", arguments: imageSeeds)
     func images(seed: UInt64) throws {
@@ -199,7 +199,8 @@ struct ELFPropertyTests {
                 }
                 if !isRight { Issue.record("seed \(seed), round \(round): \(file.segments)") }
             }
-            if let core = try? CoreFile(memory.image, contents: memory.contents) {
+            // A core goes by regions and pages only: fewer of them tell as much.
+            if round % 8 == 0, let core = try? CoreFile(memory.image, contents: memory.contents) {
                 var size: UInt64 = 0
                 try core.write { size += UInt64($0.count) }
                 if size != core.summary.size || size > 1 << 20 {
