@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Husk
+import HuskAnalysis
 import HuskCapture
 
 import func Glibc.exit
@@ -86,6 +87,13 @@ extension CaptureFileError: ReportableFailure {
     var advice: String? { hint }
     var extra: String? { nil }
     var exitStatus: ExitStatus { code == .notWritable ? .output : .usage }
+}
+
+extension ELFError: ReportableFailure {
+    var summary: String { description }
+    var advice: String? { hint }
+    var extra: String? { nil }
+    var exitStatus: ExitStatus { .usage }
 }
 
 /// Ends the process.

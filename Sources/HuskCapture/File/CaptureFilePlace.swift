@@ -5,17 +5,9 @@ internal import Glibc
 enum CaptureFilePlace {
     /// Makes an empty file of mode 0600.
     static func prepare(_ path: String, replaces: Bool) throws(OutputError) {
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        var file = open(path, flags, 0o600)
-        if file < 0, errno == EEXIST {
-            guard replaces else {
-                throw OutputError(
-                    "\(path) exists already",
-                    hint: "captures are not mixed: name a new file, or replace it with --force")
-            }
-            try removeOld(path)
-            file = open(path, flags, 0o600)
-        }
+        try check(path, replaces: replaces)
+        remove(path)
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else {
             throw OutputError(
                 "cannot create \(path)", errno: errno,
@@ -24,16 +16,18 @@ enum CaptureFilePlace {
         close(file)
     }
 
-    private static func removeOld(_ path: String) throws(OutputError) {
+    /// Whether a file may be written there: nothing is, or a regular file that may be replaced.
+    static func check(_ path: String, replaces: Bool) throws(OutputError) {
         var status = stat()
-        guard lstat(path, &status) == 0 else {
-            throw OutputError(cannot: "replace", path, errno: errno)
+        guard lstat(path, &status) == 0 else { return }
+        guard replaces else {
+            throw OutputError(
+                "\(path) exists already", hint: "name a new file, or replace it with --force")
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw OutputError(
                 "\(path) is no regular file: it is not replaced", hint: "name another file")
         }
-        remove(path)
     }
 
     /// With what SQLite may have left beside it.

@@ -24,6 +24,51 @@ extension CaptureFile {
         return try read { db in try builder.finish(db, self, upTo: last) }
     }
 
+    /// Where code of the process was entered for the first time in each of its regions, in order.
+    public func entries(
+        of process: Int64
+    ) throws(CaptureFileError) -> [(position: Int64, address: Address)] {
+        try read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT position, address FROM execution WHERE process = ? AND sequence = 0 \
+                    ORDER BY position LIMIT 10000
+                    """, arguments: [process]
+            ).map { row in
+                var fields = RowFields(row)
+                return (try fields.integer(), try fields.address())
+            }
+        }
+    }
+
+    /// When the last region without a file became executable, with its pages; nil: none has.
+    public func lastBirth(in process: Int64) throws(CaptureFileError) -> Int64? {
+        try read { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT max(end_position) FROM transition WHERE process = ? \
+                    AND kind NOT IN ('look', 'write', 'execve', 'present') AND has_pages \
+                    AND backing NOT IN ('file', 'special')
+                    """, arguments: [process])
+        }
+    }
+
+    /// Of the last event until then: nanoseconds since the trace began.
+    public func position(at nanoseconds: UInt64) throws(CaptureFileError) -> Int64 {
+        let (time, overflow) = info.started.addingReportingOverflow(nanoseconds)
+        return try read { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT max(position) FROM (SELECT max(position) AS position FROM transition \
+                    WHERE time_ns <= ?1 UNION ALL SELECT max(position) FROM snapshot \
+                    WHERE time_ns <= ?1)
+                    """, arguments: [Int64(clamping: overflow ? .max : time)]) ?? 0
+        }
+    }
+
     /// A process and those that it comes from, each with the last position that it has of them.
     func lineage(of process: StoredProcess) -> [ImageBuilder.Ancestor] {
         var chain = [ImageBuilder.Ancestor(process: process, last: .max)]

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+internal import Glibc
+
+/// A file that is made of a capture. It appears whole or not at all: it is written under another
+/// name, and no link is followed.
+public final class OutputFile {
+    public let path: String
+    private let temporary: String
+    private let descriptor: Int32
+    private var waiting: [UInt8] = []
+    private var isFinished = false
+
+    private static let patience = 1 << 20
+
+    /// - Parameters:
+    ///   - replaces: an existing regular file is replaced.
+    ///   - isExecutable: a program.
+    public init(
+        path: String, replaces: Bool, isExecutable: Bool = false
+    ) throws(OutputError) {
+        self.path = path
+        try CaptureFilePlace.check(path, replaces: replaces)
+        temporary = "\(path).part-\(getpid())"
+        descriptor = open(
+            temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+            isExecutable ? 0o700 : 0o600)
+        guard descriptor >= 0 else {
+            throw OutputError(
+                "cannot create \(path)", errno: errno,
+                hint: errno == ENOENT ? "its folder does not exist" : nil)
+        }
+    }
+
+    deinit {
+        close(descriptor)
+        if !isFinished { unlink(temporary) }
+    }
+
+    public func write(_ bytes: ArraySlice<UInt8>) throws(OutputError) {
+        waiting.append(contentsOf: bytes)
+        if waiting.count >= Self.patience { try flush() }
+    }
+
+    private func flush() throws(OutputError) {
+        var rest = waiting[...]
+        while !rest.isEmpty {
+            // Safe: the kernel reads no more than there is.
+            let size = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if size < 0, errno == EINTR { continue }
+            guard size > 0 else {
+                throw OutputError(
+                    "cannot write \(path)", errno: errno,
+                    hint: errno == ENOSPC ? "the disk is full" : nil)
+            }
+            rest = rest.dropFirst(size)
+        }
+        waiting.removeAll(keepingCapacity: true)
+    }
+
+    /// All is written: the file gets its name.
+    public func finish() throws(OutputError) {
+        try flush()
+        guard rename(temporary, path) == 0 else {
+            throw OutputError(cannot: "create", path, errno: errno)
+        }
+        isFinished = true
+    }
+}
