@@ -158,8 +158,9 @@ public struct Appearance: Hashable, Sendable {
     private static func isNarrow(wide: CodeLikeness, narrow: CodeLikeness) -> Bool {
         guard narrow.looksLikeCode else { return false }
         if !wide.looksLikeCode { return wide.wideShare < 0.1 }
-        return wide.instructions >= 24 && wide.wideShare < 0.04
-            && narrow.typicalShare >= wide.typicalShare
+        guard wide.wideShare < 0.1 else { return false }
+        return narrow.decodedShare > wide.decodedShare
+            || wide.instructions >= 24 && narrow.typicalShare >= wide.typicalShare
     }
 
     private func describe(_ likeness: CodeLikeness, _ isNarrow: Bool) -> String {

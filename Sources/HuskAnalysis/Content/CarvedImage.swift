@@ -43,6 +43,28 @@ public struct CarvedImage: Hashable, Sendable {
     /// Where the headers cannot be true, in words.
     public var contradictions: [String] = []
 
+    public init(
+        format: Format, layout: Layout, offset: UInt64, address: Address, is64Bit: Bool,
+        machine: UInt16, type: String, claimedSize: UInt64, availableSize: UInt64,
+        entry: UInt64? = nil, libraries: [TargetText] = [], imports: [TargetText] = [],
+        importHash: ImportHash? = nil, contradictions: [String] = []
+    ) {
+        self.format = format
+        self.layout = layout
+        self.offset = offset
+        self.address = address
+        self.is64Bit = is64Bit
+        self.machine = machine
+        self.type = type
+        self.claimedSize = claimedSize
+        self.availableSize = availableSize
+        self.entry = entry
+        self.libraries = libraries
+        self.imports = imports
+        self.importHash = importHash
+        self.contradictions = contradictions
+    }
+
     /// The word for ``machine``: `x86-64`, `aarch64`, ...; hexadecimal for others.
     public var machineName: String {
         let names: [UInt16: String] =
@@ -81,4 +103,11 @@ public struct ImportHash: Hashable, Sendable {
     public var kind: Kind
     /// Lower-case hexadecimal.
     public var value: String
+
+    public init(
+        kind: Kind, value: String
+    ) {
+        self.kind = kind
+        self.value = value
+    }
 }

@@ -68,15 +68,31 @@ struct CodeLikeness: Sendable {
         instructions += 1
         decoded += Int(instruction.size)
         let id = x86_insn(rawValue: instruction.id)
-        if Self.typicalKinds.contains(id.rawValue) { typical += 1 }
-        if Self.unlikelyKinds.contains(id.rawValue) { unlikely += 1 }
         let bytes = instruction.bytes
+        if Self.unlikelyKinds.contains(id.rawValue) {
+            unlikely += 1
+        } else if Self.typicalKinds.contains(id.rawValue)
+            || Self.isRareByChance(bytes.0, bytes.1, bytes.2)
+        {
+            typical += 1
+        }
         if bytes.0 & 0xF8 == 0x48 { wide += 1 }
         if instruction.size == 10, bytes.0 & 0xFE == 0x48, bytes.1 & 0xF8 == 0xB8 {
             // Of a canonical user-space address the upper 17 bits are zero, and it is not small.
             if bytes.9 == 0, bytes.8 == 0, bytes.7 & 0x80 == 0, bytes.6 | bytes.7 != 0 {
                 embeddedAddresses += 1
             }
+        }
+    }
+
+    /// Opcodes of two bytes and more, and those of vectors: one in sixty of random instructions, and
+    /// much of what moves memory.
+    private static func isRareByChance(_ first: UInt8, _ second: UInt8, _ third: UInt8) -> Bool {
+        switch first {
+        case 0x0F, 0xC4, 0xC5, 0x62: true
+        case 0x40...0x4F, 0x66, 0xF2, 0xF3:
+            second == 0x0F || second & 0xF0 == 0x40 && third == 0x0F
+        default: false
         }
     }
 
@@ -92,7 +108,7 @@ struct CodeLikeness: Sendable {
 
     /// Found by measuring pages of libraries, JIT code, tables and random bytes.
     var looksLikeCode: Bool {
-        instructions >= 2 && decodedShare >= 0.95 && typicalShare >= 0.55 && unlikelyShare <= 0.015
+        instructions >= 2 && decodedShare >= 0.95 && typicalShare >= 0.55 && unlikelyShare <= 0.03
     }
 
     private static let typicalKinds: Set<UInt32> = [

@@ -45,18 +45,16 @@ struct ImageBytes {
         return part[..<end]
     }
 
-    private func integer<Value: FixedWidthInteger>(
+    private func integer<Value: FixedWidthInteger & BitwiseCopyable>(
         at offset: UInt64, _: Value.Type
     ) -> Value? {
         let size = UInt64(MemoryLayout<Value>.size)
         guard count >= size, offset <= count - size else { return nil }
-        let start = bytes.startIndex + Int(offset)
-        var value: Value = 0
-        for index in 0..<Int(size) {
-            let shift = isBigEndian ? (Int(size) - 1 - index) * 8 : index * 8
-            value |= Value(bytes[start + index]) << Value(shift)
+        // Safe: the guard has seen that `size` bytes are there.
+        let value = bytes.withUnsafeBytes {
+            $0.loadUnaligned(fromByteOffset: Int(offset), as: Value.self)
         }
-        return value
+        return isBigEndian ? value.bigEndian : value.littleEndian
     }
 }
 

@@ -11,6 +11,8 @@ public struct YaraError: Error, Hashable, Sendable, CustomStringConvertible {
         case compilation
         /// The time for a scan was up.
         case timeout
+        /// A regular expression needs more than libyara allows it on these bytes.
+        case tooComplex = "too-complex"
         /// The memory to scan could not be read.
         case memory
         /// libyara failed.

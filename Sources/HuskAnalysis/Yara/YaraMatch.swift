@@ -12,6 +12,13 @@ public struct YaraMatch: Hashable, Sendable {
     public struct Meta: Hashable, Sendable {
         public var name: String
         public var value: Value
+
+        public init(
+            name: String, value: Value
+        ) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// One place where one of the rule's strings is.
@@ -24,6 +31,15 @@ public struct YaraMatch: Hashable, Sendable {
         public var length: UInt64
         /// The first bytes, at most ``YaraScanner/dataLimit``.
         public var data: [UInt8]
+
+        public init(
+            identifier: String, address: Address, length: UInt64, data: [UInt8]
+        ) {
+            self.identifier = identifier
+            self.address = address
+            self.length = length
+            self.data = data
+        }
     }
 
     public var rule: String
@@ -35,6 +51,18 @@ public struct YaraMatch: Hashable, Sendable {
     public var strings: [StringMatch] = []
     /// How many string matches there are beyond those.
     public var furtherStrings = 0
+
+    public init(
+        rule: String, namespace: String, tags: [String] = [], metas: [Meta] = [],
+        strings: [StringMatch] = [], furtherStrings: Int = 0
+    ) {
+        self.rule = rule
+        self.namespace = namespace
+        self.tags = tags
+        self.metas = metas
+        self.strings = strings
+        self.furtherStrings = furtherStrings
+    }
 }
 
 /// What came of one scan.
@@ -45,6 +73,14 @@ public struct YaraScan: Hashable, Sendable {
     public var isCut = false
     /// Strings that match nearly everywhere: libyara has stopped to look for them.
     public var floodedStrings: [String] = []
+
+    public init(
+        matches: [YaraMatch] = [], isCut: Bool = false, floodedStrings: [String] = []
+    ) {
+        self.matches = matches
+        self.isCut = isCut
+        self.floodedStrings = floodedStrings
+    }
 }
 
 /// Memory to scan, as one piece: a string across a page border is found within it.

@@ -41,7 +41,8 @@ public final class YaraScanner {
 
     /// Scans blocks, together: a rule may be true because of strings in several of them.
     ///
-    /// - Throws: of the kind `timeout` if the time is up, `memory` if a block could not be read or
+    /// - Throws: of the kind `timeout` if the time is up, `tooComplex` if a regular expression takes
+    ///   too much, `memory` if a block could not be read or
     ///   has other than `length` bytes.
     public func scan(_ blocks: [YaraBlock]) throws(YaraError) -> YaraScan {
         let blocks = blocks.filter { $0.length > 0 }
@@ -65,11 +66,24 @@ public final class YaraScanner {
                 .timeout,
                 "the rules took too long on \(blocks.count) blocks from \(blocks[0].base)",
                 hint: "Allow more time, scan less, or leave the slowest rules out")
+        case ERROR_TOO_MANY_RE_FIBERS, ERROR_EXEC_STACK_OVERFLOW:
+            throw YaraError(
+                .tooComplex, "a rule\(culprit) needs more than libyara allows on these bytes",
+                hint: "Simplify its regular expression, or leave it out")
         case ERROR_TOO_MANY_MATCHES:
             collector.scan.isCut = true
             return collector.scan
         default: throw YaraRules.failure("yr_scanner_scan_mem_blocks", status)
         }
+    }
+
+    /// The string that has made the last scan fail, if libyara knows.
+    private var culprit: String {
+        guard let string = yr_scanner_last_error_string(pointer),
+            let rule = yr_scanner_last_error_rule(pointer),
+            let name = husk_yara_rule_name(rule), let identifier = husk_yara_string_name(string)
+        else { return "" }
+        return " (\(String(cString: name)), \(String(cString: identifier)))"
     }
 }
 
