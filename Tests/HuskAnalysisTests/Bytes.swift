@@ -98,6 +98,16 @@ enum Bytes {
         }
     }
 
+    /// The code that a compiler makes of C without includes.
+    static func text(of source: String, flags: [String]) throws -> [UInt8] {
+        try inFolder { folder in
+            try source.write(toFile: folder + "/p.c", atomically: true, encoding: .utf8)
+            try run(["cc", "-c", "-o", folder + "/p.o", folder + "/p.c"] + flags)
+            try run(["objcopy", "-O", "binary", "-j", ".text", folder + "/p.o", folder + "/text"])
+            return try file(folder + "/text")
+        }
+    }
+
     /// A section of the machine's C library.
     static func libcSection(_ name: String) throws -> [UInt8] {
         try inFolder { folder in

@@ -192,7 +192,7 @@ struct JudgeTests {
     // MARK: Changed code
 
     private func page(_ id: UInt64, generation: Int) -> Event {
-        var page = Sample.page(id, 0x7000, fill: UInt8(id))
+        var page = Sample.page(id, 0x7000, fill: UInt8(truncatingIfNeeded: id))
         page.generation = generation
         return .page(page)
     }
@@ -291,6 +291,10 @@ struct JudgeTests {
             kinds(judge([Self.change(1, nil, [.read, .execute], backing: memfd)])) == [
                 .filelessMapping
             ])
+        let own = judge([
+            Self.change(1, nil, [.read, .execute], backing: memfd) { $0.kind = .execve }
+        ])
+        #expect(own.findings.map(\.importance) == [.context])
         let shm = Backing.file(Self.file("x.so", path: "/dev/shm/x.so"), offset: 0)
         #expect(
             kinds(judge([Self.change(1, nil, [.read, .execute], backing: shm)])) == [

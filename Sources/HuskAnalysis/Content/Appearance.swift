@@ -157,10 +157,10 @@ public struct Appearance: Hashable, Sendable {
     /// 64-bit eyes has no REX prefixes.
     private static func isNarrow(wide: CodeLikeness, narrow: CodeLikeness) -> Bool {
         guard narrow.looksLikeCode else { return false }
-        if !wide.looksLikeCode { return wide.wideShare < 0.1 }
-        guard wide.wideShare < 0.1 else { return false }
-        return narrow.decodedShare > wide.decodedShare
-            || wide.instructions >= 24 && narrow.typicalShare >= wide.typicalShare
+        guard wide.looksLikeCode else { return wide.wideShare < 0.1 }
+        // Compiled 64-bit code has it in front of every third instruction. Too few instructions
+        // tell nothing, and 64 bits are usual.
+        return wide.instructions >= 24 && wide.wideShare < 0.08
     }
 
     private func describe(_ likeness: CodeLikeness, _ isNarrow: Bool) -> String {

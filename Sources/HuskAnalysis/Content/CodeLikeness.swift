@@ -14,7 +14,7 @@ struct CodeLikeness: Sendable {
     private(set) var typical = 0
     /// Kinds that user-space code has hardly ever: port I/O, interrupt flags, BCD, segment loads.
     private(set) var unlikely = 0
-    /// With a REX prefix that says 64 bits.
+    /// With a REX prefix that says 64 bits, or a vector prefix: hardly ever in 32-bit code.
     private(set) var wide = 0
     /// Loads of a constant that could be an address of user space, in full: JIT compilers, which
     /// know where everything lies, emit these.
@@ -76,7 +76,10 @@ struct CodeLikeness: Sendable {
         {
             typical += 1
         }
-        if bytes.0 & 0xF8 == 0x48 { wide += 1 }
+        switch bytes.0 {
+        case 0x48...0x4F, 0x62, 0xC4, 0xC5: wide += 1
+        default: break
+        }
         if instruction.size == 10, bytes.0 & 0xFE == 0x48, bytes.1 & 0xF8 == 0xB8 {
             // Of a canonical user-space address the upper 17 bits are zero, and it is not small.
             if bytes.9 == 0, bytes.8 == 0, bytes.7 & 0x80 == 0, bytes.6 | bytes.7 != 0 {
@@ -108,7 +111,7 @@ struct CodeLikeness: Sendable {
 
     /// Found by measuring pages of libraries, JIT code, tables and random bytes.
     var looksLikeCode: Bool {
-        instructions >= 2 && decodedShare >= 0.95 && typicalShare >= 0.55 && unlikelyShare <= 0.03
+        instructions >= 2 && decodedShare >= 0.95 && typicalShare >= 0.55 && unlikelyShare <= 0.015
     }
 
     private static let typicalKinds: Set<UInt32> = [

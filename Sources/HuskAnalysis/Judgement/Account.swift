@@ -78,9 +78,11 @@ struct Account {
     private func filelessMapping() -> Statement? {
         // A library that was upgraded while a process went on is deleted as well.
         let isOld = region.kind == .present && region.backing.kind == "file"
+        // The program itself: it is told as a fileless program.
+        let isProgram = region.kind == .execve
         let name = region.backing.file.map { " \($0.name.escaped)" } ?? ""
         return (
-            isOld ? .context : .notable, [.reflectiveCodeLoading],
+            isOld || isProgram ? .context : .notable, [.reflectiveCodeLoading],
             "\(place)\(name), which is on no disk, were mapped executable\(maker)\(look)"
         )
     }
@@ -141,7 +143,7 @@ struct Account {
         return (
             isLoader ? .context : .notable, isLoader ? [] : packing,
             "code of \(name) at \(region.start) (\(Self.size(region.length))) has changed in "
-                + "memory since it was mapped: \(mark.pages.count) pages, protection now "
+                + "memory since it was mapped: \(Self.pages(mark.pages.count)), protection now "
                 + "\(mark.effective)\(maker)"
                 + (isLoader ? " (the dynamic loader: relocations)" : "") + look
         )
@@ -163,7 +165,7 @@ struct Account {
         let first = mark.pages.min() ?? region.start
         return (
             .notable, [.deobfuscation],
-            "\(mark.pages.count) pages from \(first) looked encrypted or compressed (entropy of "
+            "\(Self.pages(mark.pages.count)) from \(first) looked encrypted or compressed (entropy of "
                 + "\(Appearance.highEntropy) bits per byte or more) and became code later\(look)"
         )
     }
@@ -261,6 +263,8 @@ struct Account {
         default: "\(bytes >> 30) GiB"
         }
     }
+
+    private static func pages(_ count: Int) -> String { count == 1 ? "1 page" : "\(count) pages" }
 
     static func times(_ count: Int) -> String { count > 1 ? " (\(count) times)" : "" }
 }

@@ -44,6 +44,8 @@ public struct Judge: Sendable {
     public init() {}
 
     public mutating func take(_ event: Event) {
+        // A capture file may say anything; a region that ends before it begins is none.
+        if case .transition(let transition) = event, transition.start >= transition.end { return }
         layers.take(event)
         switch event {
         case .transition(let transition): take(transition)
@@ -90,7 +92,7 @@ public struct Judge: Sendable {
     // MARK: Transitions
 
     private mutating func take(_ transition: Transition) {
-        guard !transition.isAttempt, transition.start < transition.end else { return }
+        guard !transition.isAttempt else { return }
         let pid = owner(of: transition.task.pid)
         let range = transition.start..<transition.end
         if names[pid] == nil { names[pid] = transition.threadName }
