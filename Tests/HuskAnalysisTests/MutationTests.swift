@@ -46,7 +46,7 @@ struct MutationTests {
         var carved = 0
         let clock = ContinuousClock()
         let took = clock.measure {
-            for round in 0..<600_000 {
+            for round in 0..<450_000 {
                 var bytes = Self.seeds[round % 3]
                 // A whole field of ones now and then: sums that overflow.
                 for _ in 0..<1 + Int(generator.next() % 3) {
@@ -63,19 +63,20 @@ struct MutationTests {
                     in: bytes[..<cut], at: Address(round % 7 == 0 ? .max - 100 : 0x1000))
                 carved += images.count
             }
-            for round in 0..<400_000 {
+            for round in 0..<550_000 {
                 let value = generator.next()
-                let bytes = (0..<24).map {
+                let bytes = (0..<16).map {
                     UInt8(truncatingIfNeeded: value >> UInt64($0 % 8 * 8)) &>> UInt8(round % 3)
                 }
                 var scan = StringScan(
                     minimum: round % 5, encodings: Set(FoundString.Encoding.allCases))
                 let found = scan.take(bytes[...], at: Address(value)) + scan.finish()
-                if found.count > 48 { Issue.record("\(found.count) strings in 24 bytes") }
+                if found.count > 40 { Issue.record("\(found.count) strings in 16 bytes") }
             }
         }
-        #expect(carved > 250_000)
-        #expect(took < .seconds(60), "\(took)")
+        #expect(carved > 200_000)
+        // Some 20 seconds where nothing else runs; a hang is what this is about.
+        #expect(took < .seconds(400), "\(took)")
         print("mutations: \(took), \(carved) images")
     }
 

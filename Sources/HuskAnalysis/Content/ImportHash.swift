@@ -31,11 +31,13 @@ extension ImportHash {
         }
         // MD5 because the definition says so; nothing relies on its strength.
         let hash = Insecure.MD5.hash(data: text)
-        let digits = hash.map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
+        let digits = Array("0123456789abcdef".utf8)
+        var value: [UInt8] = []
+        for byte in hash {
+            value.append(digits[Int(byte >> 4)])
+            value.append(digits[Int(byte & 15)])
         }
-        self.init(kind: .imphash, value: digits.joined())
+        self.init(kind: .imphash, value: String(decoding: value, as: UTF8.self))
     }
 
     private static func lowercased(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
