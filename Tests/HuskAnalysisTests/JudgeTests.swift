@@ -409,6 +409,48 @@ struct JudgeTests {
         #expect(judgement.explainedByJIT == 0)
     }
 
+    @Test("a label counts without a caller, and ends with the region it is of")
+    func labelAlone() {
+        let rwx: Protection = [.read, .write, .execute]
+        let inside = CallSite(address: 0x7800, backing: .anonymous)
+        let labelled = Self.change(1, nil, rwx, caller: nil) {
+            $0.label = RegionLabel(.jit, by: .caller)
+        }
+        let asked = Self.change(3, nil, rwx, caller: inside, start: 0x9000)
+        #expect(judge([labelled, asked]).findings.isEmpty)
+        let gone = Self.change(2, rwx, [], backing: .none)
+        #expect(judge([labelled, gone, asked]).findings.map(\.start) == [0x9000])
+    }
+
+    @Test("a JIT's region that grows by an unknown caller stays its own, a hole in it does not")
+    func partsOfRegions() {
+        let rwx: Protection = [.read, .write, .execute]
+        let engine = Self.caller("node")
+        let grown = judge([
+            Self.change(1, nil, rwx, caller: engine),
+            Self.change(2, [.read, .write], [.read, .execute], caller: nil) { $0.length = 0x2000 },
+        ])
+        #expect(grown.findings.isEmpty)
+        let large = Self.change(1, nil, rwx, caller: engine) { $0.length = 0x3000 }
+        let hole = Self.change(2, rwx, [], backing: .none, start: 0x8000)
+        for (address, count) in [(0x7800, 0), (0x8800, 1), (0x9800, 0)] as [(UInt64, Int)] {
+            let inside = CallSite(address: Address(address), backing: .anonymous)
+            let asked = Self.change(3, nil, rwx, caller: inside, start: 0x20_0000)
+            #expect(judge([large, hole, asked]).findings.count == count, "\(address)")
+        }
+    }
+
+    @Test("code that is captured again as it was has not changed")
+    func unchanged() {
+        let text = Backing.file(Self.file("sample"), offset: 0)
+        let judgement = judge([
+            Self.change(1, nil, [.read, .execute], backing: text), page(1, generation: 2),
+            Self.change(2, [.read, .write], [.read, .execute], backing: text),
+            page(2, generation: 2),
+        ])
+        #expect(judgement.findings.isEmpty)
+    }
+
     @Test("a label that comes late, from a perf map, counts")
     func lateLabel() {
         let label = LabelledRegion(
