@@ -44,7 +44,7 @@ enum ELFCarving {
         } else {
             for index in 0..<UInt64(count) {
                 guard budget.take(),
-                    let place = sum(tableOffset, index * UInt64(entrySize)),
+                    let place = boundedSum(tableOffset, index * UInt64(entrySize)),
                     let segment = segment(reader, at: place, wide)
                 else {
                     image.contradictions.append("program headers lie outside")
@@ -63,9 +63,9 @@ enum ELFCarving {
         let sections = reader.half(at: wide ? 60 : 48) ?? 0
         let sectionSize = reader.half(at: wide ? 58 : 46) ?? 0
         let inFile = fileExtent(
-            of: segments, headers: sum(tableOffset, UInt64(count) * UInt64(entrySize)),
+            of: segments, headers: boundedSum(tableOffset, UInt64(count) * UInt64(entrySize)),
             sections: sections == 0
-                ? 0 : sum(sectionOffset, UInt64(sections) * UInt64(sectionSize)), &image)
+                ? 0 : boundedSum(sectionOffset, UInt64(sections) * UInt64(sectionSize)), &image)
         image.claimedSize = image.layout == .memory ? spread : inFile
         image.availableSize = min(image.claimedSize, reader.count)
         readImports(reader, segments, dynamic, low: low, &image, &budget)
@@ -74,7 +74,7 @@ enum ELFCarving {
 
     private static func segment(_ reader: ImageBytes, at place: UInt64, _ wide: Bool) -> Segment? {
         func field(_ in64: UInt64, _ in32: UInt64) -> UInt64? {
-            sum(place, wide ? in64 : in32).flatMap { reader.address(at: $0, wide: wide) }
+            boundedSum(place, wide ? in64 : in32).flatMap { reader.address(at: $0, wide: wide) }
         }
         guard let type = reader.word(at: place), let offset = field(8, 4),
             let address = field(16, 8), let fileSize = field(32, 16),
@@ -92,7 +92,7 @@ enum ELFCarving {
         let low = loads.map { $0.address & ~4095 }.min() ?? 0
         var high = low
         for load in loads {
-            guard let end = sum(load.address, load.memorySize) else {
+            guard let end = boundedSum(load.address, load.memorySize) else {
                 image.contradictions.append("a segment ends beyond the address space")
                 continue
             }
@@ -104,7 +104,7 @@ enum ELFCarving {
     private static func fileExtent(
         of segments: [Segment], headers: UInt64?, sections: UInt64?, _ image: inout CarvedImage
     ) -> UInt64 {
-        var ends = segments.map { sum($0.offset, $0.fileSize) }
+        var ends = segments.map { boundedSum($0.offset, $0.fileSize) }
         ends.append(headers)
         ends.append(sections)
         if ends.contains(where: { $0 == nil }) {
@@ -122,7 +122,7 @@ enum ELFCarving {
         func isDynamic(_ place: UInt64) -> Bool {
             let size: UInt64 = wide ? 16 : 8
             let tags = (0..<4).map { index in
-                sum(place, index * size).flatMap { reader.address(at: $0, wide: wide) }
+                boundedSum(place, index * size).flatMap { reader.address(at: $0, wide: wide) }
             }
             // The first ones are ordinary tags: NEEDED, SONAME, INIT, HASH, ...
             return tags.allSatisfy { $0.map { (1...40).contains($0) } ?? false }
@@ -150,7 +150,7 @@ enum ELFCarving {
             }
             for segment in segments where segment.type == 1 && address >= segment.address {
                 if address - segment.address < segment.fileSize {
-                    return sum(segment.offset, address - segment.address)
+                    return boundedSum(segment.offset, address - segment.address)
                 }
             }
             return nil
@@ -163,7 +163,7 @@ enum ELFCarving {
         var needed: [UInt64] = []
         var values: [UInt64: UInt64] = [:]
         for index in 0..<1024 as Range<UInt64> {
-            guard budget.take(), let entry = sum(table, index * size),
+            guard budget.take(), let entry = boundedSum(table, index * size),
                 let tag = reader.address(at: entry, wide: wide), tag != 0,
                 let value = reader.address(at: entry + size / 2, wide: wide)
             else { break }
@@ -174,18 +174,19 @@ enum ELFCarving {
             return
         }
         func name(_ offset: UInt64) -> TargetText? {
-            sum(strings, offset).flatMap { reader.string(at: $0, limit: nameLimit) }
+            boundedSum(strings, offset).flatMap { reader.string(at: $0, limit: nameLimit) }
                 .map { TargetText(bytes: $0) }
         }
         image.libraries = needed.compactMap(name)
         guard let symbols = values[6].flatMap(place) else { return }
         let symbolSize: UInt64 = wide ? 24 : 16
-        let isCounted = values[4].flatMap(place).flatMap { sum($0, 4) }.flatMap(reader.word(at:))
+        let isCounted = values[4].flatMap(place).flatMap { boundedSum($0, 4) }.flatMap(
+            reader.word(at:))
         // Without DT_HASH there is no count; by all linkers' habit the strings follow the symbols.
         let limit =
             isCounted.map(UInt64.init) ?? (strings > symbols ? (strings - symbols) / symbolSize : 0)
         for index in 1..<max(1, min(limit, 65_536)) {
-            guard budget.take(), let entry = sum(symbols, index * symbolSize),
+            guard budget.take(), let entry = boundedSum(symbols, index * symbolSize),
                 let offset = reader.word(at: entry),
                 let section = reader.half(at: entry + (wide ? 6 : 14))
             else { break }

@@ -59,7 +59,7 @@ struct ImageBytes {
 }
 
 /// Sums of numbers from a target: nil if they do not fit.
-func sum(_ numbers: UInt64?...) -> UInt64? {
+func boundedSum(_ numbers: UInt64?...) -> UInt64? {
     var total: UInt64 = 0
     for number in numbers {
         guard let number else { return nil }
