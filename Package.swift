@@ -115,7 +115,9 @@ let package = Package(
             dependencies: ["HuskCapture", "HuskTestSupport", "ModelSamples"],
             swiftSettings: strict),
         .testTarget(
-            name: "HuskAnalysisTests", dependencies: ["HuskAnalysis"], swiftSettings: strict),
+            name: "HuskAnalysisTests",
+            dependencies: ["HuskAnalysis", "HuskModel", "ModelSamples"],
+            swiftSettings: strict),
         .testTarget(
             name: "HuskCommandTests", dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport"],
             swiftSettings: strict),

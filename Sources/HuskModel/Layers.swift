@@ -71,7 +71,9 @@ public struct LayerTracker: Sendable {
     }
 
     private mutating func take(_ transition: Transition) {
-        guard !transition.isAttempt, transition.kind != .look, transition.kind != .write,
+        // A stored capture may say that it wraps around.
+        guard !transition.isAttempt, transition.start < transition.end, transition.kind != .look,
+            transition.kind != .write,
             transition.kind != .present
         else { return }
         let pid = owner(of: transition.task.pid)
