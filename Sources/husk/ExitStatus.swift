@@ -96,6 +96,16 @@ extension ELFError: ReportableFailure {
     var exitStatus: ExitStatus { .usage }
 }
 
+extension YaraError: ReportableFailure {
+    var summary: String {
+        let place = [file, line.map(String.init)].compactMap { $0 }.joined(separator: ":")
+        return place.isEmpty ? message : "\(place): \(message)"
+    }
+    var advice: String? { hint }
+    var extra: String? { nil }
+    var exitStatus: ExitStatus { .usage }
+}
+
 /// Ends the process.
 func leave(_ status: Int32) -> Never {
     exit(status)

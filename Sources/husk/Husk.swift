@@ -22,7 +22,7 @@ struct HuskCommand: ParsableCommand {
             \(ExitStatus.help)
             """,
         version: huskVersion,
-        subcommands: [Run.self, Attach.self, Export.self, Verify.self, Doctor.self])
+        subcommands: [Run.self, Attach.self, Analyze.self, Export.self, Verify.self, Doctor.self])
 
     static func main() {
         StandardDescriptors.makeSureOfThem()

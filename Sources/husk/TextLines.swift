@@ -298,8 +298,8 @@ struct TextLines {
 
     // MARK: Parts
 
-    static func count(_ number: UInt64, _ noun: String) -> String {
-        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    static func count(_ number: UInt64, _ noun: String, _ plural: String? = nil) -> String {
+        "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
     }
 
     /// Bytes with a binary unit: `4 KiB`, `1.4 MiB`.

@@ -364,33 +364,44 @@ enum CaptureSchema {
         """,
         """
         CREATE TABLE analysis (
-          id INTEGER PRIMARY KEY,
+          id INTEGER PRIMARY KEY CHECK (id = 1),
           husk_version TEXT NOT NULL,
           wall_ns INTEGER NOT NULL,
           rules TEXT,
-          suppressed INTEGER NOT NULL
+          everything INTEGER NOT NULL,
+          explained_by_jit INTEGER NOT NULL,
+          suppressed INTEGER NOT NULL,
+          cut INTEGER NOT NULL
         ) STRICT
         """,
         """
         CREATE TABLE finding (
           id INTEGER PRIMARY KEY,
-          analysis INTEGER NOT NULL REFERENCES analysis(id),
           kind TEXT NOT NULL,
           importance TEXT NOT NULL,
           techniques TEXT NOT NULL,
           reason TEXT NOT NULL,
           process INTEGER REFERENCES process(id),
-          time_ns INTEGER,
-          start INTEGER,
-          length INTEGER,
-          transition INTEGER,
-          layer INTEGER REFERENCES layer(id)
+          process_name TEXT NOT NULL,
+          time_ns INTEGER NOT NULL,
+          start INTEGER NOT NULL,
+          length INTEGER NOT NULL,
+          layer INTEGER,
+          entry INTEGER
         ) STRICT
         """,
         """
+        CREATE TABLE finding_transition (
+          finding INTEGER NOT NULL REFERENCES finding(id),
+          transition INTEGER NOT NULL,
+          PRIMARY KEY (finding, transition)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
         CREATE TABLE appearance (
-          analysis INTEGER NOT NULL REFERENCES analysis(id),
+          id INTEGER PRIMARY KEY,
           region INTEGER NOT NULL REFERENCES region(id),
+          transition INTEGER NOT NULL,
           generation INTEGER NOT NULL,
           start INTEGER NOT NULL,
           length INTEGER NOT NULL,
@@ -401,29 +412,37 @@ enum CaptureSchema {
         """,
         """
         CREATE TABLE carved (
-          analysis INTEGER NOT NULL REFERENCES analysis(id),
-          region INTEGER NOT NULL REFERENCES region(id),
+          id INTEGER PRIMARY KEY,
+          appearance INTEGER NOT NULL REFERENCES appearance(id),
           address INTEGER NOT NULL,
-          size INTEGER NOT NULL,
-          kind TEXT NOT NULL,
-          description TEXT NOT NULL,
+          format TEXT NOT NULL,
+          claimed_size INTEGER NOT NULL,
+          available_size INTEGER NOT NULL,
+          entry INTEGER,
+          summary TEXT NOT NULL,
+          import_hash_kind TEXT,
           import_hash TEXT
         ) STRICT
         """,
         """
         CREATE TABLE rule_match (
           id INTEGER PRIMARY KEY,
-          analysis INTEGER NOT NULL REFERENCES analysis(id),
+          region INTEGER NOT NULL REFERENCES region(id),
+          transition INTEGER NOT NULL,
+          generation INTEGER NOT NULL,
           rule TEXT NOT NULL,
           namespace TEXT NOT NULL,
           tags TEXT NOT NULL,
-          metadata TEXT NOT NULL,
-          region INTEGER NOT NULL REFERENCES region(id),
-          generation INTEGER NOT NULL,
-          identifier TEXT,
-          address INTEGER,
-          length INTEGER,
-          data BLOB
+          metadata TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE rule_string (
+          rule_match INTEGER NOT NULL REFERENCES rule_match(id),
+          identifier TEXT NOT NULL,
+          address INTEGER NOT NULL,
+          length INTEGER NOT NULL,
+          data BLOB NOT NULL
         ) STRICT
         """,
     ]

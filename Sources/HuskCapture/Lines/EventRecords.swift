@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-internal import HuskModel
+public import HuskModel
 
 // The JSON form of events: one object per line, in `--json` and in manifest.jsonl. The
 // schema is documented in docs/json.md; these types are the schema. Addresses and hashes are
@@ -530,7 +530,8 @@ public struct TargetStatus: Encodable, Hashable, Sendable {
 }
 
 extension Transition.ID {
-    var hexadecimal: String {
+    /// 16 digits: as lines have it.
+    public var hexadecimal: String {
         let digits = String(rawValue, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
