@@ -16,7 +16,7 @@ let fixtures = [
     "attempts", "big", "classic", "files", "growsdown", "kill", "pages", "partial", "patch",
     "resident", "reserve",
     "sparse",
-    "rewrite", "threads", "toggle", "userfault", "wait",
+    "rewrite", "threads", "toggle", "unpack", "userfault", "wait",
 ]
 
 let package = Package(

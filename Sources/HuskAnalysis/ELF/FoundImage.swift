@@ -37,10 +37,19 @@ public struct FoundImage: Hashable, Sendable {
         return first.start..<last.end
     }
 
-    /// Whether all of it is mapped from files in a folder: ordinary programs and libraries, if
-    /// nothing has overwritten them.
+    /// Whether it is an ordinary program or library, or the kernel's own (the vdso): its beginning
+    /// and all of its code are mapped from files that are in a folder. Something may have
+    /// overwritten them in memory.
     public var isMappedFromFile: Bool {
-        parts.allSatisfy { if case .file = $0.backing { true } else { false } }
+        func isOrdinary(_ part: MappedRegion) -> Bool {
+            switch part.backing {
+            case .file(let file, _): file.linkCount > 0
+            case .special: true
+            default: false
+            }
+        }
+        guard let first = parts.first, isOrdinary(first) else { return false }
+        return parts.allSatisfy { !$0.protection.contains(.execute) || isOrdinary($0) }
     }
 
     /// Whether the process may execute some of it.
