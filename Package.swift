@@ -112,7 +112,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HuskCaptureTests",
-            dependencies: ["HuskCapture", "HuskTestSupport", "ModelSamples"],
+            dependencies: [
+                "HuskCapture", "HuskModel", "HuskTestSupport", "ModelSamples",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "HuskAnalysisTests",

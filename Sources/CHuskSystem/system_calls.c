@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <linux/perf_event.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -121,4 +122,9 @@ void husk_error_name(int error, char *buffer, size_t size)
 void husk_thread_set_name(const char *name)
 {
 	pthread_setname_np(pthread_self(), name);
+}
+
+void husk_keep_free_memory_below(int bytes)
+{
+	mallopt(M_TRIM_THRESHOLD, bytes);
 }

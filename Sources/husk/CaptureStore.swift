@@ -29,6 +29,8 @@ enum CaptureStore {
                 huskVersion: huskVersion,
                 command: command?.map { TargetText(bytes: $0).escaped },
                 options: options.described)
+            // Pages come on one thread and go on another.
+            FreeMemory.keep(below: 1 << 20)
             self = .file(try CaptureFileWriter(path: path, replaces: options.force, run: run))
         }
     }

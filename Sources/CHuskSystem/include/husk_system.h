@@ -70,4 +70,8 @@ void husk_error_name(int error, char *buffer, size_t size);
 /* pthread_setname_np(3) for the calling thread. */
 void husk_thread_set_name(const char *name);
 
+/* Makes malloc give freed memory back at once when there is more than `bytes` of it (mallopt(3));
+ * Swift does not import malloc.h. */
+void husk_keep_free_memory_below(int bytes);
+
 #endif /* HUSK_SYSTEM_H */

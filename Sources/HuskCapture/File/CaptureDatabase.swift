@@ -19,7 +19,7 @@ enum CaptureDatabase {
             _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
             // A power cut may cost the last batches, never the file.
             try db.execute(sql: "PRAGMA synchronous = NORMAL")
-            try db.execute(sql: "PRAGMA cache_size = -16384")
+            try db.execute(sql: "PRAGMA cache_size = -8192")
         }
         return configuration
     }

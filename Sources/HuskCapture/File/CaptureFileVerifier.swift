@@ -77,6 +77,14 @@ public struct CaptureFileVerifier {
                         message: "the file has \(file.size) bytes, its database "
                             + "\(pages &* size)"))
             }
+            let twice = try Int.fetchOne(
+                db,
+                sql: "SELECT count(*) - count(DISTINCT sha256) FROM content")
+            if file.info.isFinished, let twice, twice != 0 {
+                report.add(
+                    .init(
+                        subject: .content, message: "\(twice) contents are stored more than once"))
+            }
             let rows = try Row.fetchCursor(db, sql: "PRAGMA foreign_key_check")
             while let row = try rows.next(), report.findingCount < VerificationReport.limit {
                 var fields = RowFields(row)

@@ -13,9 +13,9 @@ internal import Synchronization
 /// The file is made with mode 0600: a capture may hold live malware and the target's secrets.
 public final class CaptureFileWriter: Sendable {
     /// What waits may hold so many bytes of pages.
-    private static let queueLimit = 32 << 20
+    private static let queueLimit = 8 << 20
     /// A batch is closed when it holds so many bytes of pages, or has been open for so long.
-    private static let batchBytes = 16 << 20
+    private static let batchBytes = 8 << 20
     private static let batchTime = Duration.milliseconds(500)
 
     private struct State {
@@ -129,6 +129,8 @@ public final class CaptureFileWriter: Sendable {
             try store.queue.write { [store] db in
                 if state.failure == nil {
                     for layer in layers { try store.events.store(layer, in: db) }
+                    for index in CaptureSchema.indices { try db.execute(sql: index) }
+                    try store.events.joinDoubles(in: db)
                 } else if let notStored {
                     try store.events.store(.loss(notStored), in: db)
                 }
@@ -136,11 +138,6 @@ public final class CaptureFileWriter: Sendable {
                     tally, records: records, probes: probes, copyMethod: copyMethod,
                     target: target, contents: store.events.contentCount,
                     storedBytes: store.events.storedBytes, in: db)
-            }
-            if state.failure == nil {
-                try store.queue.write { db in
-                    for index in CaptureSchema.indices { try db.execute(sql: index) }
-                }
             }
             try store.queue.close(afterMakingOneFile: true)
         } catch {

@@ -13,8 +13,8 @@ enum CaptureSchema {
     static let applicationID: Int32 = 0x4855_534B
     /// PRAGMA user_version.
     static let version: Int32 = 1
-    /// Pages of the database, in bytes: a compressed page of code fits into one.
-    static let pageSize = 16_384
+    /// Pages of the database, in bytes: many pages of code fit into one, and little is left over.
+    static let pageSize = 65_536
 
     static let tables = [
         """
@@ -188,7 +188,7 @@ enum CaptureSchema {
         """
         CREATE TABLE content (
           id INTEGER PRIMARY KEY,
-          sha256 BLOB NOT NULL UNIQUE,
+          sha256 BLOB NOT NULL,
           size INTEGER NOT NULL
         ) STRICT
         """,
@@ -449,6 +449,7 @@ enum CaptureSchema {
 
     /// Made when the trace has ended: while it runs they would cost more than they give.
     static let indices = [
+        "CREATE INDEX content_sha256 ON content(sha256)",
         "CREATE INDEX snapshot_address ON snapshot(process, address, position)",
         "CREATE INDEX snapshot_content ON snapshot(content)",
         "CREATE INDEX snapshot_transition ON snapshot(transition)",

@@ -23,6 +23,9 @@ final class EventStore {
     /// Memory that a hostile target could make grow without a bound.
     private static let fileLimit = 1 << 16
 
+    /// What is done when all is stored and the indices are made.
+    func joinDoubles(in db: Database) throws { try contents.joinDoubles(in: db) }
+
     // MARK: Events
 
     func store(_ event: Event, in db: Database) throws {
@@ -93,7 +96,7 @@ final class EventStore {
         if transition.hasPages { open[transition.id] = (position, region) }
     }
 
-    private static let insertSnapshot = TableInsert(
+    private static let insertSnapshot = BoundInsert(
         "snapshot",
         [
             "position", "transition", "region", "process", "address", "size", "time_ns",
@@ -111,15 +114,25 @@ final class EventStore {
         case .content(let bytes, _): content = try contents.store(bytes, in: db)
         case .unreadable(let why, let errno): (reason, error) = (why, errno)
         }
-        try Self.insertSnapshot.run(
-            db,
-            [
-                position, transition.position, transition.region,
-                try process(of: page.task, name: nil, in: db), page.address.stored, page.size,
-                page.time.monotonic.stored, page.generation, content, page.reader?.rawValue,
-                reason?.rawValue, error, page.task.tid, page.task.hostTID, page.number.cpu,
-                page.number.sequence.stored,
-            ])
+        let process = try process(of: page.task, name: nil, in: db)
+        try Self.insertSnapshot.run(db) { values in
+            values.add(position)
+            values.add(transition.position)
+            values.add(transition.region)
+            values.add(process)
+            values.add(page.address.stored)
+            values.add(page.size)
+            values.add(page.time.monotonic.stored)
+            values.add(page.generation)
+            values.add(content)
+            values.add(page.reader?.rawValue)
+            values.add(reason?.rawValue)
+            values.add(error.map(Int64.init))
+            values.add(page.task.tid)
+            values.add(page.task.hostTID)
+            values.add(page.number.cpu)
+            values.add(page.number.sequence.stored)
+        }
     }
 
     private static let endTransition = """
