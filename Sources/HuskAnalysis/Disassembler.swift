@@ -40,7 +40,7 @@ public enum Disassembler {
         }
     }
 
-    private static func instruction(_ raw: cs_insn) -> Instruction {
+    static func instruction(_ raw: cs_insn) -> Instruction {
         Instruction(
             address: Address(raw.address),
             bytes: withUnsafeBytes(of: raw.bytes) { Array($0.prefix(Int(raw.size))) },

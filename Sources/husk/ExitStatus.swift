@@ -11,6 +11,10 @@ enum ExitStatus: Int32, Error, CaseIterable {
     case success = 0
     /// The arguments make no sense (EX_USAGE of sysexits.h). Nothing was started.
     case usage = 64
+    /// What was asked for is not in the capture.
+    case absent = 118
+    /// The file is no capture file, is damaged, or is a newer Husk's.
+    case noCapture = 119
     /// The process does not exist or cannot be traced.
     case noTarget = 120
     /// The kernel or the rights do not allow it.
@@ -32,6 +36,8 @@ enum ExitStatus: Int32, Error, CaseIterable {
         EXIT STATUS
           0        success; under `run`: of the target
           64       the arguments make no sense
+          118      what was asked for is not in the capture
+          119      the file is no capture, is damaged, or a newer Husk has written it
           120      there is no such process, or it cannot be traced
           121      this kernel or your rights do not allow it (see `husk doctor`)
           122      the capture is incomplete: what is missing has been said
@@ -86,14 +92,22 @@ extension CaptureFileError: ReportableFailure {
     var summary: String { description }
     var advice: String? { hint }
     var extra: String? { nil }
-    var exitStatus: ExitStatus { code == .notWritable ? .output : .usage }
+
+    var exitStatus: ExitStatus {
+        switch code {
+        case .notReadable: .usage
+        case .notFound: .absent
+        case .notWritable: .output
+        default: .noCapture
+        }
+    }
 }
 
 extension ELFError: ReportableFailure {
     var summary: String { description }
     var advice: String? { hint }
     var extra: String? { nil }
-    var exitStatus: ExitStatus { .usage }
+    var exitStatus: ExitStatus { .absent }
 }
 
 extension YaraError: ReportableFailure {

@@ -14,15 +14,23 @@ struct HuskCommand: ParsableCommand {
               husk run -- ./sample            trace a command from its first instruction
               husk run -o out/ -- ./sample    keep the pages, with a manifest
               husk attach 4242                trace a process that runs; Ctrl-C ends it
+              husk run -o s.husk -- ./sample  keep all of it in one file, and ask that:
+              husk list s.husk                its regions; also info, show, diff, timeline, strings
               husk verify out/                check what was kept, from its bytes
               husk doctor                     what this kernel and your rights allow
+
+            Shells complete commands and options after `husk --generate-completion-script bash` \
+            (zsh, fish).
 
             To trace, Husk needs root, or CAP_BPF and CAP_PERFMON.
 
             \(ExitStatus.help)
             """,
         version: huskVersion,
-        subcommands: [Run.self, Attach.self, Analyze.self, Export.self, Verify.self, Doctor.self])
+        subcommands: [
+            Run.self, Attach.self, Info.self, List.self, Show.self, Diff.self, History.self,
+            Strings.self, Analyze.self, Export.self, Verify.self, Doctor.self,
+        ])
 
     static func main() {
         StandardDescriptors.makeSureOfThem()

@@ -15,7 +15,12 @@ struct TextLines {
     /// The generation last shown of each page that was looked at.
     private var shown: [PageKey: Int] = [:]
 
-    init(usesColour: Bool, instructions: Int, hidden: Set<RegionLabel.Kind> = []) {
+    /// - Parameter origin: from which times count; nil: the first event.
+    init(
+        usesColour: Bool, instructions: Int, hidden: Set<RegionLabel.Kind> = [],
+        origin: Timestamp? = nil
+    ) {
+        self.origin = origin
         self.usesColour = usesColour
         self.instructions = instructions
         self.hidden = hidden
@@ -33,6 +38,17 @@ struct TextLines {
         let transition = capture.transition
         if transition.isView || isHidden(transition) { return nil }
         if transition.kind == .look, !hasNews(capture) { return nil }
+        var text = line(transition, outcome: outcome(capture))
+        for run in capture.runs where instructions > 0 { text += disassembly(of: run) }
+        return Array(text.utf8)
+    }
+
+    /// A transition of a capture file.
+    mutating func line(_ summary: TransitionSummary) -> [UInt8] {
+        Array(line(summary.transition, outcome: outcome(summary)).utf8)
+    }
+
+    private mutating func line(_ transition: Transition, outcome: String) -> String {
         let change = change(transition)
         var columns = [
             clock(transition.time),
@@ -44,16 +60,14 @@ struct TextLines {
             paint(left(change, 11), colour(of: transition)),
             left(Self.backing(transition.backing), 20),
         ]
-        columns.append(outcome(capture))
+        columns.append(outcome)
         if let label = transition.label, label.kind == .jit || label.kind == .fileless {
             columns.append("[\(label.kind.rawValue): \(label.detail.escaped)]")
         }
         if let writer = transition.writer, writer.task.pid != transition.task.pid {
             columns.append("written by process \(writer.task.pid)")
         }
-        var text = columns.joined(separator: " ").trimmingTrailingBlanks() + "\n"
-        for run in capture.runs where instructions > 0 { text += disassembly(of: run) }
-        return Array(text.utf8)
+        return columns.joined(separator: " ").trimmingTrailingBlanks() + "\n"
     }
 
     /// An event that stands for itself.
@@ -217,14 +231,14 @@ struct TextLines {
         return parts.joined(separator: " ")
     }
 
-    private static func site(_ site: CallSite) -> String {
+    static func site(_ site: CallSite) -> String {
         let name = site.backing.file?.name.escaped
         return name.map { "\(site.address.hexadecimal) (\($0))" } ?? site.address.hexadecimal
     }
 
     // MARK: Columns
 
-    private mutating func clock(_ time: Timestamp) -> String {
+    mutating func clock(_ time: Timestamp) -> String {
         let start = origin ?? time
         origin = start
         // Of two CPUs, the later record may carry the earlier time.
@@ -255,21 +269,35 @@ struct TextLines {
     }
 
     private func outcome(_ capture: TransitionCapture) -> String {
-        let failure = capture.transition.failure.map { "failed: \(ErrorNames.symbol($0))" }
-        if let failure, capture.transition.isAttempt { return failure }
-        if capture.transition.hasVanished { return "vanished" }
-        if let reference = capture.transition.reference {
+        outcome(
+            capture.transition, end: capture.end, captured: UInt64(capture.pageCount),
+            unreadable: UInt64(capture.unreadable.count),
+            digest: capture.runs.count == 1 ? capture.runs[0].digest : nil)
+    }
+
+    private func outcome(_ summary: TransitionSummary) -> String {
+        outcome(
+            summary.transition, end: summary.end, captured: summary.end?.captured ?? 0,
+            unreadable: summary.end?.unreadable ?? 0, digest: summary.digest)
+    }
+
+    private func outcome(
+        _ transition: Transition, end: TransitionEnd?, captured: UInt64, unreadable: UInt64,
+        digest: Digest?
+    ) -> String {
+        let failure = transition.failure.map { "failed: \(ErrorNames.symbol($0))" }
+        if let failure, transition.isAttempt { return failure }
+        if transition.hasVanished { return "vanished" }
+        if let reference = transition.reference {
             return "on disk sha256:" + reference.digest.hexadecimal.prefix(16)
         }
-        guard capture.transition.hasPages else { return "" }
-        var parts = [Self.count(UInt64(capture.pageCount), "page")]
-        if capture.runs.count == 1 {
-            parts[0] += " sha256:" + capture.runs[0].digest.hexadecimal.prefix(16)
-        }
-        if let end = capture.end, end.untouched > 0 { parts.append("\(end.untouched) untouched") }
-        if !capture.unreadable.isEmpty { parts.append("\(capture.unreadable.count) unreadable") }
-        if let end = capture.end, end.lost > 0 { parts.append("\(end.lost) lost") }
-        if capture.end == nil { parts.append("cut off") }
+        guard transition.hasPages else { return "" }
+        var parts = [Self.count(captured, "page")]
+        if let digest { parts[0] += " sha256:" + digest.hexadecimal.prefix(16) }
+        if let end, end.untouched > 0 { parts.append("\(end.untouched) untouched") }
+        if unreadable > 0 { parts.append("\(unreadable) unreadable") }
+        if let end, end.lost > 0 { parts.append("\(end.lost) lost") }
+        if end == nil { parts.append("cut off") }
         if let failure { parts.append(failure) }
         return parts.joined(separator: ", ")
     }
@@ -286,7 +314,7 @@ struct TextLines {
         }.joined()
     }
 
-    private static func backing(_ backing: Backing) -> String {
+    static func backing(_ backing: Backing) -> String {
         guard let file = backing.file else { return backing.kind }
         let name = (file.path ?? file.name).escaped
         switch backing {
@@ -317,7 +345,7 @@ struct TextLines {
         return "\(value) EiB"
     }
 
-    private static func hexadecimal(_ byte: UInt8) -> String {
+    static func hexadecimal(_ byte: UInt8) -> String {
         (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
 
@@ -336,7 +364,7 @@ struct TextLines {
 }
 
 extension String {
-    fileprivate func trimmingTrailingBlanks() -> String {
+    func trimmingTrailingBlanks() -> String {
         var result = self[...]
         while result.last == " " { result.removeLast() }
         return String(result)

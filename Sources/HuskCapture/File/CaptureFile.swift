@@ -30,7 +30,7 @@ public final class CaptureFile {
         }
     }
 
-    private static func open(
+    static func open(
         _ path: String
     ) throws(CaptureFileError) -> (DatabaseQueue, ignoresLog: Bool) {
         // SQLite would take some names for a URI.
@@ -85,6 +85,15 @@ public final class CaptureFile {
         try Self.reading(queue, body)
     }
 
+    /// One look into the file, also from within a closure that is given rows of it.
+    func lookUp<Value>(_ body: (Database) throws -> Value) throws(CaptureFileError) -> Value {
+        do {
+            return try queue.unsafeReentrantRead(body)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
     /// Errors of the caller's own, thrown by a closure that it gave, pass through.
     func stream(_ body: (Database) throws -> Void) throws {
         do {
@@ -115,7 +124,7 @@ extension CaptureFile: ContentSource {
     static let contentLimit = 1 << 20
 
     public func bytes(of content: ContentReference) throws -> [UInt8] {
-        try read { db in try Self.bytes(of: content.rawValue, db) }
+        try lookUp { db in try Self.bytes(of: content.rawValue, db) }
     }
 
     static func bytes(of content: Int64, _ db: Database) throws -> [UInt8] {

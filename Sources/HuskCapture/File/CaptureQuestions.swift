@@ -90,7 +90,7 @@ extension CaptureFile {
     }
 
     public func region(_ id: Int64) throws(CaptureFileError) -> StoredRegion? {
-        try read { db in
+        try lookUp { db in
             try Row.fetchOne(
                 db, sql: "SELECT \(Self.regionColumns) FROM region r WHERE r.id = ?",
                 arguments: [id]
@@ -135,29 +135,33 @@ extension CaptureFile {
             var conditions = snapshotConditions(filter)
             if let region { conditions.add("s.region = ?", region) }
             let rows = try conditions.statement(
-                db,
-                """
-                SELECT s.position, s.region, s.process, r.label, s.process, s.tid, s.host_tid, \
-                s.address, s.size, s.time_ns, s.generation, s.content, s.reader, s.unreadable, \
-                s.error, s.cpu, s.sequence, t.id, t.kind, t.previous, t.effective, \
-                t.instruction_pointer, c.sha256, c.size FROM snapshot s \
-                JOIN transition t ON t.position = s.transition \
-                LEFT JOIN content c ON c.id = s.content LEFT JOIN region r ON r.id = s.region
-                """, "ORDER BY s.position")
-            let decoder = EventDecoder(names: names, info: info)
+                db, "SELECT \(Self.snapshotSelection)", "ORDER BY s.position")
             while let row = try rows.next() {
-                var fields = RowFields(row)
-                let position = try fields.integer()
-                let region = try fields.optionalInteger()
-                let process = try fields.integer()
-                let label = try fields.optionalWord(RegionLabel.Kind.self)
-                let (page, content) = try decoder.page(&fields)
-                let snapshot = StoredSnapshot(
-                    position: position, page: page, region: region, process: process,
-                    content: content, label: label)
-                guard try body(snapshot) else { return }
+                guard try body(try snapshot(row)) else { return }
             }
         }
+    }
+
+    /// Columns and tables of what ``snapshot(_:)`` takes.
+    static let snapshotSelection = """
+        s.position, s.region, s.process, r.label, s.process, s.tid, s.host_tid, s.address, \
+        s.size, s.time_ns, s.generation, s.content, s.reader, s.unreadable, s.error, s.cpu, \
+        s.sequence, t.id, t.kind, t.previous, t.effective, t.instruction_pointer, c.sha256, \
+        c.size FROM snapshot s JOIN transition t ON t.position = s.transition \
+        LEFT JOIN content c ON c.id = s.content LEFT JOIN region r ON r.id = s.region
+        """
+
+    /// - Parameter first: the column to begin with.
+    func snapshot(_ row: Row, from first: Int = 0) throws -> StoredSnapshot {
+        var fields = RowFields(row, from: first)
+        let position = try fields.integer()
+        let region = try fields.optionalInteger()
+        let process = try fields.integer()
+        let label = try fields.optionalWord(RegionLabel.Kind.self)
+        let (page, content) = try EventDecoder(names: names, info: info).page(&fields)
+        return StoredSnapshot(
+            position: position, page: page, region: region, process: process, content: content,
+            label: label)
     }
 
     private func snapshotConditions(_ filter: CaptureFilter) -> Conditions {
@@ -165,10 +169,12 @@ extension CaptureFile {
         conditions.addProcess(filter.pid, column: "s.process")
         if let range = filter.addresses {
             // A page is no larger than this: so the index finds them.
-            let first = range.lowerBound.rawValue.subtractingReportingOverflow(4095)
+            let first = range.lowerBound.rawValue
             conditions.add(
                 "s.address >= ? AND s.address < ?",
-                Int64(clamping: first.overflow ? 0 : first.partialValue), range.upperBound.stored)
+                (first < 4095 ? 0 : first - 4095).stored, range.upperBound.stored)
+            // The index begins with the process.
+            if filter.pid == nil { conditions.add("s.process IN (SELECT id FROM process)") }
         }
         conditions.addTimes(filter.times, since: info.started, column: "s.time_ns")
         conditions.addProtection(filter.protection, column: "t.effective")
@@ -286,15 +292,7 @@ extension CaptureFile {
         _ body: (_ position: Int64, Transition) throws -> Bool
     ) throws {
         try stream { db in
-            var conditions = Conditions()
-            conditions.addProcess(filter.pid, column: "t.process")
-            conditions.addAddresses(filter.addresses, start: "t.start", length: "t.length")
-            conditions.addTimes(filter.times, since: info.started, column: "t.time_ns")
-            conditions.addProtection(filter.protection, column: "t.effective")
-            conditions.addLabels(filter, column: "t.label")
-            if let size = filter.minimumSize {
-                conditions.add("t.length >= ?", Int64(clamping: size))
-            }
+            var conditions = transitionConditions(filter)
             if let region { conditions.add("t.region = ?", region) }
             let rows = try conditions.statement(
                 db, "SELECT \(EventDecoder.transitionColumns) FROM transition t",
@@ -306,6 +304,19 @@ extension CaptureFile {
                 guard try body(position, try decoder.transition(&fields)) else { return }
             }
         }
+    }
+
+    func transitionConditions(_ filter: CaptureFilter) -> Conditions {
+        var conditions = Conditions()
+        conditions.addProcess(filter.pid, column: "t.process")
+        conditions.addAddresses(filter.addresses, start: "t.start", length: "t.length")
+        conditions.addTimes(filter.times, since: info.started, column: "t.time_ns")
+        conditions.addProtection(filter.protection, column: "t.effective")
+        conditions.addLabels(filter, column: "t.label")
+        if let size = filter.minimumSize {
+            conditions.add("t.length >= ?", Int64(clamping: size))
+        }
+        return conditions
     }
 
     private func absolute(_ times: ClosedRange<UInt64>) -> (first: Int64, last: Int64) {

@@ -7,10 +7,12 @@ internal import HuskModel
 /// kind that it must be is a failure, never a trap.
 struct RowFields {
     private let row: Row
-    private var index = 0
+    private var index: Int
 
-    init(_ row: Row) {
+    /// - Parameter first: the column to begin with.
+    init(_ row: Row, from first: Int = 0) {
         self.row = row
+        index = first
     }
 
     private mutating func next() throws(CaptureFileError) -> DatabaseValue {

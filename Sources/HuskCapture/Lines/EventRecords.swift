@@ -42,7 +42,17 @@ struct TransitionRecord: Encodable {
     var unreadable: [UnreadableRecord]?
 
     init(_ capture: TransitionCapture, files: [String?]? = nil) {
-        let transition = capture.transition
+        self.init(capture.transition)
+        guard capture.transition.hasPages else { return }
+        pages = PageCountsRecord(capture)
+        runs = capture.runs.enumerated().map { index, run in
+            RunRecord(run, file: files?[index])
+        }
+        unreadable = UnreadableRecord.ranges(of: capture.unreadable)
+    }
+
+    /// Without its pages.
+    init(_ transition: Transition) {
         id = transition.id.hexadecimal
         kind = transition.kind.rawValue
         call = transition.call?.rawValue
@@ -75,12 +85,6 @@ struct TransitionRecord: Encodable {
         callNumber = transition.callNumber
         label = transition.label.map(LabelRecord.init)
         reference = transition.reference.map(ReferenceRecord.init)
-        guard transition.hasPages else { return }
-        pages = PageCountsRecord(capture)
-        runs = capture.runs.enumerated().map { index, run in
-            RunRecord(run, file: files?[index])
-        }
-        unreadable = UnreadableRecord.ranges(of: capture.unreadable)
     }
 }
 
