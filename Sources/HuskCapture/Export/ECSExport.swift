@@ -13,7 +13,7 @@ public struct ECSExport {
         var parents: [Int32: Int32] = [:]
         var names: [Int32: TargetText] = [:]
         for process in file.processes {
-            names[process.hostPID] = process.name
+            names[process.hostPID] = process.name?.lastComponent
             if let parent = process.parent.flatMap(file.process) {
                 parents[process.hostPID] = parent.pid
             }
@@ -90,7 +90,7 @@ public struct ECSExport {
                 described("start", "exec"), execution.time, execution.task,
                 ProgramExecutionRecord(execution), "program executed")
             record.process?.executable = execution.backing.file?.path?.escaped
-            record.process?.name = execution.name.escaped
+            record.process?.name = execution.name.lastComponent.escaped
             record.file = ECSFile(execution.backing)
             return json.encode(record)
         case .sharedView(let view):
@@ -138,5 +138,12 @@ public struct ECSExport {
                 parent: parents[task.hostPID].map(ECSProcess.Parent.init(pid:)))
         }
         return record
+    }
+}
+
+extension TargetText {
+    /// Of a path: what is behind its last slash.
+    fileprivate var lastComponent: TargetText {
+        TargetText(bytes: bytes.split(separator: UInt8(ascii: "/")).last ?? [])
     }
 }

@@ -100,14 +100,14 @@ public struct RegionFolder {
             var run = MemoryFileRecord(address: first.address.description)
             var next = first.address
             while let page = rest.first, page.address == next {
-                let bytes = try file.bytes(of: page.content)
-                guard !bytes.isEmpty else { break }
-                hash.add(bytes[...])
-                try folder.write(bytes[...], to: descriptor, temporary)
+                rest.removeFirst()
+                // No more than its place: what comes next would be written over.
+                let bytes = try file.bytes(of: page.content).prefix(page.size)
+                hash.add(bytes)
+                try folder.write(bytes, to: descriptor, temporary)
                 run.size += bytes.count
                 run.generation = max(run.generation, page.generation)
                 next = next.advanced(by: UInt64(bytes.count))
-                rest.removeFirst()
             }
             let digest = hash.current.hexadecimal
             run.sha256 = digest

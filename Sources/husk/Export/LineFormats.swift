@@ -16,6 +16,8 @@ struct LineDestination {
     ) throws {
         guard let path = options.output else {
             let output = LineOutput.standardOutput
+            // The write fails instead, and the end is Husk's own.
+            signal(SIGPIPE, SIG_IGN)
             try produce({ _ in }, { output.write($0) })
             // A reader who has gone has had enough.
             guard output.error == 0 || output.error == EPIPE else {
