@@ -59,13 +59,17 @@ struct ExportFoldersTests {
     @Test("regions has the bytes of each region, and scripts that put them there")
     func regions() throws {
         let capture = try ExportedCapture(
-            ["--rwx", "trap"], [BuildProducts.fixture("toggle"), "2", "2"])
+            ["--rwx", "trap"], [BuildProducts.fixture("rewrite")], status: 7)
         let folder = capture.place("memory")
         let outcome = try husk("export", "regions", capture.path, "-o", folder)
         #expect(outcome.status == 0, "\(outcome.errors)")
         let memory = try #require(
             try ExportedCapture.objects(text(folder + "/regions.json")).first)
         let script = try text(folder + "/load.r2")
+        let entry = try #require(
+            try capture.ask("SELECT printf('0x%x', address) FROM execution").first)
+        #expect(memory["entry"] as? String == entry)
+        #expect(script.hasSuffix("f husk.entry 1 \(entry)\ns \(entry)\n"))
         var seen = 0
         for region in try #require(memory["regions"] as? [[String: Any]]) {
             let known = try #require(region["files"] as? [[String: Any]])

@@ -74,6 +74,12 @@ struct ExportLinesTests {
         let events = try ExportedCapture.objects(outcome.output)
         #expect(events.contains { $0["activity_name"] as? String == "Modify Page" })
         for event in events { OCSFCheck.check(event) }
+
+        let entered = try ExportedCapture(
+            ["--rwx", "trap"], [BuildProducts.fixture("rewrite")], status: 7)
+        let others = try ExportedCapture.objects(husk("export", "ocsf", entered.path).output)
+        #expect(others.filter { $0["activity_name"] as? String == "Execute" }.count == 1)
+        for event in others { OCSFCheck.check(event) }
     }
 
     @Test("a failed call is a failure in ocsf and in ecs")

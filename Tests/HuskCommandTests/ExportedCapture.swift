@@ -10,14 +10,14 @@ struct ExportedCapture {
     /// What the target has printed.
     let output: String
 
-    init(_ options: [String] = [], _ command: [String]) throws {
+    init(_ options: [String] = [], _ command: [String], status: Int32 = 0) throws {
         temporary = try TemporaryFolder()
         let outcome = try Running(
             BuildProducts.husk,
             ["run", "-q", "-o", temporary.path + "/sample.husk"] + options + ["--"] + command
         ).finish()
         output = outcome.output
-        try #require(outcome.status == 0, "\(outcome.errors)")
+        try #require(outcome.status == status, "\(outcome.errors)")
     }
 
     func place(_ name: String) -> String { temporary.path + "/" + name }
