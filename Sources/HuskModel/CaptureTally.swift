@@ -42,7 +42,13 @@ public struct CaptureTally: Hashable, Sendable {
 
     private var regionKeys: Set<RegionKey> = []
 
-    public init() {}
+    /// What could not be stored never comes: a loss of it takes nothing away.
+    private let isOfStored: Bool
+
+    /// - Parameter isOfStored: the events are those of a stored capture.
+    public init(isOfStored: Bool = false) {
+        self.isOfStored = isOfStored
+    }
 
     /// Nothing is missing: no loss and no page that could not be read.
     public var isComplete: Bool {
@@ -94,7 +100,7 @@ public struct CaptureTally: Hashable, Sendable {
                 .addingReportingOverflow(
                     loss.cause == .untold ? loss.count : max(pages, loss.count))
             losses[loss.cause] = overflow ? .max : sum
-            if loss.cause == .notStored {  // captured, but not kept
+            if loss.cause == .notStored, !isOfStored {  // captured, but not kept
                 self.pages -= min(self.pages, Int(clamping: pages))
                 bytes -= min(bytes, loss.length)
             }

@@ -23,6 +23,16 @@ final class OutputFolder {
         try checkEmpty()
     }
 
+    /// A link is no folder to write to: it may lead anywhere.
+    static func refuseLink(_ path: String) throws(OutputError) {
+        var name = path[...]
+        while name.count > 1, name.hasSuffix("/") { name.removeLast() }
+        var status = stat()
+        guard lstat(String(name), &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return }
+        throw OutputError(
+            "\(path) is a symbolic link: it is not followed", hint: "name the folder itself")
+    }
+
     deinit {
         releaseReserve()
         close(descriptor)

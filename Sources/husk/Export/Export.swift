@@ -14,8 +14,17 @@ struct Export: ParsableCommand {
             EXAMPLES
               husk export core sample.husk -o core; gdb -q -core core
               husk export elf sample.husk -o unpacked; readelf -aW unpacked
+              husk export pages sample.husk -o out/; husk verify out/
+              husk export json sample.husk | jq -c 'select(.type == "layer")'
+              husk export ocsf sample.husk -o events.jsonl
+              husk export ecs sample.husk -o events.jsonl
+              husk export perf-map sample.husk -o /tmp/perf-4242.map
+              husk export regions sample.husk -o memory/; cd memory; r2 -i load.r2 -
             """,
-        subcommands: [ExportCore.self, ExportELF.self])
+        subcommands: [
+            ExportCore.self, ExportELF.self, ExportPages.self, ExportJSON.self,
+            ExportOCSF.self, ExportECS.self, ExportPerfMap.self, ExportRegions.self,
+        ])
 }
 
 /// A capture file, and where what is made of it goes.
@@ -75,6 +84,10 @@ struct MomentOptions: ParsableArguments {
 
     /// The process that is meant.
     func process(in file: CaptureFile) throws -> StoredProcess {
+        try Self.process(pid, in: file)
+    }
+
+    static func process(_ pid: Int32?, in file: CaptureFile) throws -> StoredProcess {
         let all = file.processes
         if let pid {
             // Numbers are given again: the last one that had it.
