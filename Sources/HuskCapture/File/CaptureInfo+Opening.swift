@@ -1,6 +1,6 @@
+internal import GRDB
 // SPDX-License-Identifier: MIT
 internal import Glibc
-internal import GRDB
 
 /// What a capture file says of its run, and what it takes on the disk.
 public struct CaptureOverview: Hashable, Sendable {

@@ -91,7 +91,8 @@ struct FilterOptions: ParsableArguments {
     var generation: Int?
 
     func validate() throws {
-        if let sha256, sha256.isEmpty || sha256.utf8.count > 64 || !sha256.allSatisfy(\.isHexDigit) {
+        if let sha256, sha256.isEmpty || sha256.utf8.count > 64 || !sha256.allSatisfy(\.isHexDigit)
+        {
             throw ValidationError("--sha256 takes up to 64 hexadecimal digits.")
         }
         if let generation, generation < 0 {

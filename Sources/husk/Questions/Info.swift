@@ -36,7 +36,10 @@ struct Info: ParsableCommand {
         let info = overview.info
         var lines: [(String, String?)] = [
             ("command", info.command.map { $0.joined(separator: " ") } ?? "(attached)"),
-            ("host", "\(info.host), \(info.machine), \(TextLines.count(UInt64(clamping: info.cpus), "CPU"))"),
+            (
+                "host",
+                "\(info.host), \(info.machine), \(TextLines.count(UInt64(clamping: info.cpus), "CPU"))"
+            ),
             ("kernel", info.kernel),
             ("husk", info.huskVersion),
             ("started", date(info.timestamp(info.started))),
@@ -52,10 +55,13 @@ struct Info: ParsableCommand {
         ]
         lines += [
             ("captured", sums(info)),
-            ("stored", TextLines.count(info.contents, "distinct content")
-                + " in \(TextLines.size(info.storedBytes)); the file: "
-                + TextLines.size(overview.fileSize)
-                + (overview.logSize > 0 ? ", its log: \(TextLines.size(overview.logSize))" : "")),
+            (
+                "stored",
+                TextLines.count(info.contents, "distinct content")
+                    + " in \(TextLines.size(info.storedBytes)); the file: "
+                    + TextLines.size(overview.fileSize)
+                    + (overview.logSize > 0 ? ", its log: \(TextLines.size(overview.logSize))" : "")
+            ),
             ("state", state(info)),
         ]
         return lines.compactMap { name, value in
@@ -74,7 +80,9 @@ struct Info: ParsableCommand {
         if info.children > 0 {
             text.append(info.children == 1 ? "1 child" : "\(info.children) children")
         }
-        if info.referenced > 0 { text.append(TextLines.count(info.referenced, "page") + " on disk") }
+        if info.referenced > 0 {
+            text.append(TextLines.count(info.referenced, "page") + " on disk")
+        }
         return text.joined(separator: ", ")
     }
 

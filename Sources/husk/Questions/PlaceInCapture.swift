@@ -30,7 +30,7 @@ struct PlaceInCapture {
             start = found.life.start
         case .address(let address):
             guard let page = try capture.latestSnapshot(holding: address, pid: pid) else {
-                throw Self.absent("a page with bytes at \(address)", pid)
+                throw Self.absent("page with bytes at \(address)", pid)
             }
             scope = PageScope(
                 process: page.process, region: page.region, page: page.page.address)
@@ -39,7 +39,8 @@ struct PlaceInCapture {
             start = address
         }
         let last = region.map { $0.life.start.rawValue.addingReportingOverflow($0.life.length) }
-        end = last.map { Address($0.overflow ? .max : $0.partialValue) }
+        end =
+            last.map { Address($0.overflow ? .max : $0.partialValue) }
             ?? Address((start.rawValue | 4095).addingReportingOverflow(1).partialValue)
         guard let generations = try capture.generations(of: scope) else {
             throw Self.absent("content of \(start)", pid)
@@ -58,7 +59,8 @@ struct PlaceInCapture {
     func position(of generation: Int) throws -> Int64 {
         guard generations.contains(generation) else {
             throw CaptureFileError(
-                .notFound, "there is no generation \(generation) of it: "
+                .notFound,
+                "there is no generation \(generation) of it: "
                     + "\(generations.lowerBound) to \(generations.upperBound)",
                 hint: "`husk list generations FILE --address \(start.hexadecimal)` lists them")
         }

@@ -151,7 +151,8 @@ struct Show: ParsableCommand {
                 ))
         }
         let before = page.protectionBefore?.description ?? "???"
-        facts.append(("protection", "\(before) -> \(page.protectionAfter) by \(page.kind.rawValue)"))
+        facts.append(
+            ("protection", "\(before) -> \(page.protectionAfter) by \(page.kind.rawValue)"))
         facts.append(("time", info.clock(page.time)))
         facts.append(
             (
@@ -161,13 +162,15 @@ struct Show: ParsableCommand {
             ))
         if case .content(let content, let reader) = page.body {
             facts.append(("reader", reader.rawValue))
-            facts.append(("sha256", "\(content.digest.hexadecimal) (page \(page.address.hexadecimal))"))
+            facts.append(
+                ("sha256", "\(content.digest.hexadecimal) (page \(page.address.hexadecimal))"))
         }
         if let site = transition?.caller, let time = transition?.time {
             facts.append(("asked for by", try place.describe(site, at: time)))
         }
         if let writer = transition?.writer {
-            facts.append(("written by", "process \(writer.task.pid) (\(writer.threadName.escaped))"))
+            facts.append(
+                ("written by", "process \(writer.task.pid) (\(writer.threadName.escaped))"))
         }
         return facts.map { CodeText.padded($0, 14) + $1 } + [""]
     }

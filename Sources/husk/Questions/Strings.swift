@@ -150,8 +150,10 @@ struct RegionStrings {
             guard isNew.contains(found.address.page) || isNew.contains(last),
                 let page = current[found.address.page],
                 filter.generation.map({ $0 == page.page.generation }) ?? true,
-                filter.addresses.map({ $0.lowerBound <= found.address.advanced(by: found.length)
-                    && found.address < $0.upperBound }) ?? true
+                filter.addresses.map({
+                    $0.lowerBound <= found.address.advanced(by: found.length)
+                        && found.address < $0.upperBound
+                }) ?? true
             else { continue }
             if !isRepeating {
                 if told.count >= Self.memory { told = [] }
