@@ -49,9 +49,11 @@ extension CaptureFile {
             conditions.add("s.process IN (SELECT id FROM process)")
         }
         return try lookUp { db in
-            try conditions.statement(
-                db, "SELECT \(Self.snapshotSelection)", "ORDER BY s.position DESC LIMIT 1"
-            ).next().map { try snapshot($0) }
+            // A row lives no longer than its cursor.
+            let rows = try conditions.statement(
+                db, "SELECT \(Self.snapshotSelection)", "ORDER BY s.position DESC LIMIT 1")
+            guard let row = try rows.next() else { return nil }
+            return try snapshot(row)
         }
     }
 

@@ -30,7 +30,7 @@ struct PlaceInCapture {
             start = found.life.start
         case .address(let address):
             guard let page = try capture.latestSnapshot(holding: address, pid: pid) else {
-                throw Self.absent("a page with bytes at \(address)", pid)
+                throw Self.absent("page with bytes at \(address)", pid)
             }
             scope = PageScope(
                 process: page.process, region: page.region, page: page.page.address)
