@@ -200,10 +200,10 @@ struct ExportTests {
         let bad = try husk("analyze", "--rules", rules, path)
         #expect(bad.status == 64)
         #expect(bad.errors.contains("bad.yar:1"))
-        #expect(try husk("analyze", "/etc/passwd").status == 64)
-        #expect(try husk("export", "core", "/etc/passwd").status == 64)
+        #expect(try husk("analyze", "/etc/passwd").status == 119)
+        #expect(try husk("export", "core", "/etc/passwd").status == 119)
         let nothing = try husk("export", "elf", path, "-o", temporary.path + "/x")
-        #expect(nothing.status == 64)
+        #expect(nothing.status == 118)
         #expect(nothing.errors.contains("no image of a program"))
         #expect(try husk("export", "core", "--pid", "1", path).errors.contains("no process 1"))
         #expect(
