@@ -150,7 +150,7 @@ struct ExportFoldersTests {
         let capture = try ExportedCapture([], [BuildProducts.fixture("classic")])
         let output = capture.place("output")
         let outcome = try husk("export", format, "--pid", "1", capture.path, "-o", output)
-        #expect(outcome.status == 64)
+        #expect(outcome.status == 118)
         #expect(outcome.errors.contains("has no process 1"))
         #expect(!FileManager.default.fileExists(atPath: output))
     }
@@ -160,7 +160,7 @@ struct ExportFoldersTests {
         let temporary = try TemporaryFolder()
         let output = temporary.path + "/out"
         let outcome = try husk("export", format, "/etc/hostname", "-o", output)
-        #expect(outcome.status == 64)
+        #expect(outcome.status == 119)
         #expect(!FileManager.default.fileExists(atPath: output))
     }
 }

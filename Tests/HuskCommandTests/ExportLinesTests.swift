@@ -151,7 +151,7 @@ struct ExportLinesTests {
         try Data("no capture".utf8).write(to: URL(fileURLWithPath: path))
         let output = temporary.path + "/out"
         let outcome = try husk("export", format, path, "-o", output)
-        #expect(outcome.status == 64)
+        #expect(outcome.status == 119)
         #expect(outcome.errors.contains("no capture file"))
         #expect(!FileManager.default.fileExists(atPath: output))
     }
