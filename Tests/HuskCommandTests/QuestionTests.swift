@@ -293,7 +293,8 @@ struct QuestionTests {
         let temporary = try TemporaryFolder()
         let path = temporary.path + "/live.husk"
         let run = try Running(
-            BuildProducts.husk, ["run", "-q", "-o", path, "--", "/bin/sleep", "20"])
+            BuildProducts.husk,
+            ["run", "-q", "-o", path, "--", "/bin/sh", "-c", "exec sleep 20 >/dev/null 2>&1"])
         func isThere() -> Bool {
             (try? husk("list", path).output.contains("libc.so")) ?? false
         }
