@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Questions to a capture file with a million snapshots: a region of 64 KiB of which one page changes
-# each time that it becomes executable.
+# Questions to a capture file with a million snapshots: a region of 64 KiB all of whose pages
+# change each time that it becomes executable. (Pages that hold what they held are not captured again.)
 use strict;
 use warnings;
 use Bench;
@@ -12,13 +12,14 @@ sub questions {
     my $capture = setting(folder => $work) . '/questions.husk';
     my $toggle = compile('toggle');
     my $run = run([$husk, 'run', '--quiet', '--force', '-o', $capture, '--',
-        $toggle, '-k', 64, '-c', 1, '-n', int($snapshots / 16)], limit => setting(limit => 900));
+        $toggle, '-k', 64, '-c', 16, '-n', int($snapshots / 16)], limit => setting(limit => 900));
     $run->{status} == 0 or die "the capture failed: status $run->{status}\n";
     my ($region) = grep { /-\s+anonymous$/ } split /\n/, `$husk list $capture --hide file,kernel`;
     my ($address) = $region =~ /([0-9a-f]+)-[0-9a-f]+/ or die "no region in $capture\n";
-    my ($last) = (split ' ', `$husk list generations $capture --address $address --json | tail -n 1`)
+    my ($last) = `$husk list pages $capture --address $address --json | tail -n 1`
         =~ /"sha256":"([0-9a-f]{8})/ or die "no page at $address\n";
     my $size = -s $capture;
+    ($snapshots) = `$husk info --json $capture` =~ /"pages":(\d+)/;
 
     my @rows;
     for (

@@ -14,11 +14,17 @@ enum CaptureFileHeader {
             Int32(bitPattern: header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) })
         }
         guard number(at: 68) == CaptureSchema.applicationID else { throw foreign(path) }
+        // Until the trace has ended, even the number may be in the log only.
         let version = number(at: 60)
+        if version == 0, access(path + "-wal", F_OK) == 0 { return }
+        try check(version: version)
+    }
+
+    private static func check(version: Int32) throws(CaptureFileError) {
         guard version <= CaptureSchema.version else {
             throw CaptureFileError(
                 .newerSchema,
-                "\(path) was written by a newer Husk (schema \(version), this one knows "
+                "the capture was written by a newer Husk (schema \(version), this one knows "
                     + "\(CaptureSchema.version))",
                 hint: "use that Husk, or a newer one")
         }
@@ -54,10 +60,7 @@ enum CaptureFileHeader {
     /// of someone else's would run when they are asked.
     static func checkSchema(of db: Database) throws {
         // The header may be older than the log beside the file.
-        let version = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard version == CaptureSchema.version else {
-            throw CaptureFileError.damaged("it has schema \(version), which never was")
-        }
+        try check(version: try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0)
         let expected = Set((CaptureSchema.tables + CaptureSchema.indices).map(normalized))
         var tables = 0
         let rows = try Row.fetchCursor(db, sql: "SELECT type, sql FROM sqlite_schema")

@@ -59,7 +59,8 @@ struct Diff: ParsableCommand {
     private func compare(
         _ place: PlaceInCapture, _ moments: (old: Int64, new: Int64), _ output: QuestionOutput
     ) throws {
-        let range = place.start.page..<place.end
+        // A damaged file may have a page outside of its region.
+        let range = place.start.page..<max(place.start.page, place.end)
         var old = try place.contents(in: range, at: moments.old)[...]
         var new = try place.contents(in: range, at: moments.new)[...]
         while let address = [old.first?.address, new.first?.address].compactMap({ $0 }).min() {

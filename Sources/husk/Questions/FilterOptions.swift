@@ -22,7 +22,7 @@ struct AddressRange: ExpressibleByArgument {
     }
 }
 
-/// `FROM-TO`, `FROM-`, `-TO` in seconds since the trace began.
+/// `FROM-TO`, `FROM-` in seconds since the trace began.
 struct TimeRange: ExpressibleByArgument {
     let range: ClosedRange<UInt64>
 
@@ -56,7 +56,8 @@ struct FilterOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Seconds since the trace began: 0.5-1.2, 3-, -0.1.", valueName: "from-to"))
+            "Seconds since the trace began: 0.5-1.2, or 3- for all from then on.",
+            valueName: "from-to"))
     var time: TimeRange?
 
     @Option(
