@@ -16,7 +16,9 @@ struct HuskCommand: ParsableCommand {
               husk attach 4242                trace a process that runs; Ctrl-C ends it
               husk run -o s.husk -- ./sample  keep all of it in one file, and ask that:
               husk list s.husk                its regions; also info, show, diff, timeline, strings
-              husk verify out/                check what was kept, from its bytes
+              husk analyze s.husk             what is notable in it, and why
+              husk export elf s.husk -o u     a program of what was unpacked; also core, ...
+              husk verify s.husk              check what was kept, from its bytes
               husk doctor                     what this kernel and your rights allow
 
             Shells complete commands and options after `husk --generate-completion-script bash` \
