@@ -37,9 +37,11 @@ struct Verify: ParsableCommand {
     var capture: String
 
     func run() throws {
-        var progress = VerificationProgress()
-        let onProgress: ((VerificationReport.Counts) -> Void)? =
-            LineOutput.standardError.isTerminal ? { progress.show($0) } : nil
+        var progress = ProgressLine()
+        let onProgress: (VerificationReport.Counts) -> Void = { counts in
+            let place = counts.lines > 0 ? "line \(counts.lines), " : ""
+            progress.show("\(place)\(TextLines.size(counts.bytesRead)) read")
+        }
         let report = try isFolder(capture) ? verifyFolder(onProgress) : verifyFile(onProgress)
         progress.clear()
         let text = json ? try VerificationText.json(report) : VerificationText.text(report)
@@ -52,7 +54,7 @@ struct Verify: ParsableCommand {
     }
 
     private func verifyFolder(
-        _ onProgress: ((VerificationReport.Counts) -> Void)?
+        _ onProgress: @escaping (VerificationReport.Counts) -> Void
     ) throws -> VerificationReport {
         var verifier = CaptureVerifier(path: capture)
         verifier.onProgress = onProgress
@@ -60,32 +62,10 @@ struct Verify: ParsableCommand {
     }
 
     private func verifyFile(
-        _ onProgress: ((VerificationReport.Counts) -> Void)?
+        _ onProgress: @escaping (VerificationReport.Counts) -> Void
     ) throws -> VerificationReport {
         var verifier = CaptureFileVerifier(path: capture)
         verifier.onProgress = onProgress
         return try verifier.verify()
-    }
-}
-
-/// What is shown on a terminal of work that takes longer than a moment.
-private struct VerificationProgress {
-    private var next = ContinuousClock.now + .seconds(1)
-    private var isShown = false
-
-    mutating func show(_ counts: VerificationReport.Counts) {
-        let now = ContinuousClock.now
-        guard now >= next else { return }
-        next = now + .milliseconds(200)
-        isShown = true
-        let text =
-            "\r\u{1B}[Khusk: \(counts.lines > 0 ? "line \(counts.lines)" : "checking"), \(TextLines.size(counts.bytesRead)) read"
-        _ = LineOutput.standardError.write(Array(text.utf8))
-    }
-
-    /// What comes next is written over it.
-    mutating func clear() {
-        if isShown { _ = LineOutput.standardError.write(Array("\r\u{1B}[K".utf8)) }
-        isShown = false
     }
 }

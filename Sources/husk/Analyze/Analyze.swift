@@ -55,8 +55,9 @@ struct Analyze: ParsableCommand {
         let file = try CaptureFile(path: capture)
         var analysis = try CaptureAnalysis(file, rules: compiled)
         analysis.everything = everything
-        var progress = AnalysisProgress(of: file.info.pages)
-        if LineOutput.standardError.isTerminal { analysis.onProgress = { progress.show($0) } }
+        var progress = ProgressLine()
+        let total = TextLines.count(file.info.pages, "page")
+        analysis.onProgress = { progress.show("\($0) of \(total)") }
         let record = try analysis.run(version: huskVersion, rulesName: rules)
         progress.clear()
         let lines =
@@ -73,29 +74,5 @@ struct Analyze: ParsableCommand {
                 Diagnostics.note("\(error.message) (\(error.hint ?? ""))")
             }
         }
-    }
-}
-
-/// What is shown on a terminal of work that takes longer than a moment.
-private struct AnalysisProgress {
-    private let total: UInt64
-    private var next = ContinuousClock.now + .seconds(1)
-    private var isShown = false
-
-    init(of total: UInt64) {
-        self.total = total
-    }
-
-    mutating func show(_ pages: UInt64) {
-        guard ContinuousClock.now >= next else { return }
-        next = ContinuousClock.now + .milliseconds(200)
-        isShown = true
-        let text = "\r\u{1B}[Khusk: \(pages) of \(TextLines.count(total, "page"))"
-        _ = LineOutput.standardError.write(Array(text.utf8))
-    }
-
-    mutating func clear() {
-        if isShown { _ = LineOutput.standardError.write(Array("\r\u{1B}[K".utf8)) }
-        isShown = false
     }
 }

@@ -53,33 +53,3 @@ struct ExportCore: ParsableCommand {
         Diagnostics.note(text)
     }
 }
-
-/// What is shown on a terminal of a file that takes longer than a moment.
-struct WriteProgress {
-    private let name: String
-    private let total: UInt64
-    private let isWanted = LineOutput.standardError.isTerminal
-    private var done: UInt64 = 0
-    private var next = ContinuousClock.now + .seconds(1)
-    private var isShown = false
-
-    init(of name: String, total: UInt64) {
-        self.name = TargetText(name).escaped
-        self.total = total
-    }
-
-    mutating func add(_ bytes: Int) {
-        done += UInt64(bytes)
-        guard isWanted, ContinuousClock.now >= next else { return }
-        next = ContinuousClock.now + .milliseconds(200)
-        isShown = true
-        let percent = total == 0 ? 100 : done * 100 / max(1, total)
-        let text = "\r\u{1B}[Khusk: \(name): \(TextLines.size(done)), \(percent) %"
-        _ = LineOutput.standardError.write(Array(text.utf8))
-    }
-
-    mutating func clear() {
-        if isShown { _ = LineOutput.standardError.write(Array("\r\u{1B}[K".utf8)) }
-        isShown = false
-    }
-}
