@@ -177,4 +177,21 @@ struct HelpTests {
         #expect(report["can_trace"] as? Bool == true)
         #expect((report["checks"] as? [[String: Any]])?.count ?? 0 > 10)
     }
+
+    @Test(
+        "names that SQLite takes for something else are names",
+        arguments: ["file:x.husk", ":memory:", "a?mode=memory", "100%41", "-x.husk"])
+    func oddNames(_ name: String) throws {
+        let temporary = try TemporaryFolder()
+        let outcome = try Running(
+            BuildProducts.husk, ["run", "-q", "--output=\(name)", "--", "/bin/true"],
+            directory: temporary.path
+        ).finish()
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == [name])
+        let verified = try Running(
+            BuildProducts.husk, ["verify", "--", name], directory: temporary.path
+        ).finish()
+        #expect(verified.status == 0, "\(verified.errors)")
+    }
 }

@@ -33,8 +33,7 @@ public final class CaptureFile {
     static func open(
         _ path: String
     ) throws(CaptureFileError) -> (DatabaseQueue, ignoresLog: Bool) {
-        // SQLite would take some names for a URI.
-        let safePath = path.hasPrefix("/") ? path : "./" + path
+        let safePath = CaptureFilePlace.forSQLite(path)
         do {
             let queue = try DatabaseQueue(
                 path: safePath, configuration: CaptureDatabase.reading())

@@ -3,6 +3,11 @@ internal import Glibc
 
 /// Where a capture file is to be: nothing that is there is lost by accident, no link is followed.
 enum CaptureFilePlace {
+    /// The same place in a form that SQLite takes for a name: some are URIs to it, or no files.
+    static func forSQLite(_ path: String) -> String {
+        path.hasPrefix("/") ? path : "./" + path
+    }
+
     /// Makes an empty file of mode 0600.
     static func prepare(_ path: String, replaces: Bool) throws(OutputError) {
         try check(path, replaces: replaces)

@@ -59,7 +59,7 @@ public final class CaptureFileWriter: Sendable {
         reserve = FileReserve(beside: path)
         do {
             let queue = try DatabaseQueue(
-                path: path, configuration: CaptureDatabase.writing())
+                path: CaptureFilePlace.forSQLite(path), configuration: CaptureDatabase.writing())
             try queue.write { db in try RunRow.insert(run, in: db) }
             // So that the file alone says what it is.
             try queue.writeWithoutTransaction { db in

@@ -20,9 +20,8 @@ extension CaptureFile {
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase(CaptureDatabase.harden)
         do {
-            // SQLite would take some names for a URI.
-            let safePath = path.hasPrefix("/") ? path : "./" + path
-            let queue = try DatabaseQueue(path: safePath, configuration: configuration)
+            let queue = try DatabaseQueue(
+                path: CaptureFilePlace.forSQLite(path), configuration: configuration)
             try queue.write { db in try AnalysisRows(names).replace(with: analysis, in: db) }
             try queue.close()
         } catch {
