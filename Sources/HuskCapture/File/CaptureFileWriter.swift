@@ -18,6 +18,9 @@ public final class CaptureFileWriter: Sendable {
     private static let batchBytes = 8 << 20
     private static let batchTime = Duration.milliseconds(500)
 
+    /// What an event takes in memory besides, about.
+    private static let eventBytes = 512
+
     private struct State {
         var events: [Event] = []
         var bytes = 0
@@ -94,6 +97,7 @@ public final class CaptureFileWriter: Sendable {
             state.bytes += (execution.memory?.pages.count ?? 0) * 4096
         }
         guard state.failure == nil else { return }
+        state.bytes += Self.eventBytes
         state.events.append(event)
         // The thread looks by itself now and then: not every event wakes it.
         if state.events.count == 1 || state.bytes >= Self.batchBytes { condition.signal() }
@@ -129,8 +133,6 @@ public final class CaptureFileWriter: Sendable {
             try store.queue.write { [store] db in
                 if state.failure == nil {
                     for layer in layers { try store.events.store(layer, in: db) }
-                    for index in CaptureSchema.indices { try db.execute(sql: index) }
-                    try store.events.joinDoubles(in: db)
                 } else if let notStored {
                     try store.events.store(.loss(notStored), in: db)
                 }
@@ -139,12 +141,23 @@ public final class CaptureFileWriter: Sendable {
                     target: target, contents: store.events.contentCount,
                     storedBytes: store.events.storedBytes, in: db)
             }
+            // Apart: a disk that is too full for them holds a capture that is whole.
+            if state.failure == nil { try makeIndices() }
             try store.queue.close(afterMakingOneFile: true)
         } catch {
             if state.failure == nil { state.failure = Self.outputError(error, path) }
             try? store.queue.close()  // what failed has been told
         }
         return state.failure
+    }
+
+    private func makeIndices() throws {
+        try store.queue.write { [store] db in
+            for index in CaptureSchema.indices { try db.execute(sql: index) }
+            try store.events.joinDoubles(in: db)
+            try RunRow.noteContents(
+                store.events.contentCount, storedBytes: store.events.storedBytes, in: db)
+        }
     }
 
     /// Takes back what was made, for a trace that has never begun.

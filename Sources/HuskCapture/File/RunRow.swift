@@ -56,6 +56,11 @@ enum RunRow {
                 """)
     }
 
+    static func noteContents(_ count: Int, storedBytes: UInt64, in db: Database) throws {
+        try db.execute(
+            literal: "UPDATE capture SET contents = \(count), stored_bytes = \(storedBytes.stored)")
+    }
+
     /// The last word.
     static func finish(
         _ tally: CaptureTally, records: [RecordCount], probes: String?, copyMethod: String?,
