@@ -84,6 +84,28 @@ struct CaptureFileTests {
         #expect(findings.map(\.subject) == [.recordNumbers], "\(findings)")  // it is twice the same
     }
 
+    @Test("a content that comes again after very many others is stored once all the same")
+    func doubles() throws {
+        let count = 140_000  // more than are remembered
+        var events: [Event] = [.transition(Sample.transition(1, length: 3 << 30))]
+        for number in Array(0..<count) + [0, 1] {
+            var page = Sample.page(
+                UInt64(number), Address(0x1000_0000 + UInt64(events.count) * 4096), fill: 0)
+            page.transition = Transition.ID(rawValue: 1)
+            page.number.sequence = UInt64(events.count)
+            let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+            page.body = .content(PageContent(bytes), reader: .bpfNoFault)
+            events.append(.page(page))
+        }
+        events.append(.transitionEnd(Sample.end(1, captured: UInt64(count) + 2)))
+        try write(events, records: [RecordCount(cpu: 1, given: 1 << 20, missing: 0)])
+        let file = try CaptureFile(path: path)
+        #expect(file.info.contents == UInt64(count))
+        #expect(file.info.pages == UInt64(count) + 2)
+        let report = try CaptureFileVerifier(path: path).verify()
+        #expect(report.isVerified, "\(report.findings)")
+    }
+
     @Test("an unfinished file opens, and says what it is")
     func unfinished() throws {
         try write(
