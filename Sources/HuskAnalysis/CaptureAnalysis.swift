@@ -37,6 +37,7 @@ public struct CaptureAnalysis {
         var bytes: [UInt8] = []
         var contents: [ContentReference] = []
         var generations: [Int] = []
+        var traits: [PageTraits] = []
 
         var end: Address { start.advanced(by: UInt64(bytes.count)) }
     }
@@ -54,6 +55,8 @@ public struct CaptureAnalysis {
         var open: [Transition.ID: (region: Int64?, isWhole: Bool)] = [:]
         var runs: [Transition.ID: Run] = [:]
         var known: [RunKey: ContentFacts] = [:]
+        /// Most pages of a run that has changed are as they were.
+        var traits: [ContentReference: PageTraits] = [:]
         var pages: UInt64 = 0
         var record: AnalysisRecord
     }
@@ -120,6 +123,9 @@ public struct CaptureAnalysis {
         progress.runs[page.transition]?.bytes += bytes
         progress.runs[page.transition]?.contents.append(content)
         progress.runs[page.transition]?.generations.append(page.generation)
+        let traits = progress.traits[content] ?? PageTraits(of: bytes[...])
+        if progress.traits.count < Self.knownLimit { progress.traits[content] = traits }
+        progress.runs[page.transition]?.traits.append(traits)
     }
 
     private func close(_ id: Transition.ID, _ progress: inout Progress) throws {
@@ -131,7 +137,8 @@ public struct CaptureAnalysis {
             return
         }
         let facts = ContentFacts(
-            of: run.bytes[...], at: run.start, transition: id, generations: run.generations)
+            of: run.bytes[...], at: run.start, transition: id, generations: run.generations,
+            traits: run.traits)
         if progress.known.count < Self.knownLimit { progress.known[key] = facts }
         progress.judge.note(facts)
         guard let region = run.region else { return }

@@ -28,12 +28,14 @@ public struct ContentFacts: Hashable, Sendable {
         self.changedCodePages = changedCodePages
     }
 
-    /// Looks at the bytes of `pages`, which lie side by side.
+    /// Looks at the bytes of pages, which lie side by side.
     ///
-    /// - Parameter generations: of each page, how often it had changed before.
+    /// - Parameters:
+    ///   - generations: of each page, how often it had changed before.
+    ///   - traits: of each page, where that is known already.
     public init(
         of bytes: ArraySlice<UInt8>, at start: Address, transition: Transition.ID,
-        generations: [Int] = [], pageSize: Int = 4096
+        generations: [Int] = [], traits: [PageTraits] = [], pageSize: Int = 4096
     ) {
         self.init(
             transition: transition, start: start, length: UInt64(bytes.count),
@@ -43,16 +45,27 @@ public struct ContentFacts: Hashable, Sendable {
             let first = bytes.startIndex + offset
             let page = bytes[first..<min(bytes.endIndex, first + pageSize)]
             let address = start.advanced(by: UInt64(offset))
-            if page.count >= Appearance.entropySample,
-                Entropy.bitsPerByte(page) >= Appearance.highEntropy
-            {
+            let known = index < traits.count ? traits[index] : PageTraits(of: page)
+            if known.isDense {
                 densePages.insert(address)
-            } else if index < generations.count, generations[index] > 0,
-                Appearance(of: page).kind.isCode
-            {
+            } else if index < generations.count, generations[index] > 0, known.isCode {
                 changedCodePages.insert(address)
             }
         }
+    }
+}
+
+/// What one page looks like, by itself.
+public struct PageTraits: Hashable, Sendable {
+    /// Compressed or encrypted.
+    public var isDense: Bool
+    public var isCode: Bool
+
+    public init(of page: ArraySlice<UInt8>) {
+        isDense =
+            page.count >= Appearance.entropySample
+            && Entropy.bitsPerByte(page) >= Appearance.highEntropy
+        isCode = !isDense && Appearance(of: page).kind.isCode
     }
 }
 
