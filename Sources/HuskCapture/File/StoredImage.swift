@@ -229,6 +229,9 @@ struct ImageBuilder {
         return found.values.sorted { $0.address < $1.address }
     }
 
+    /// Mappings and pages of one execution: a trace stores far fewer.
+    private static let surroundingLimit = 1 << 18
+
     /// What was kept of other memory when an execution was caught, the last time that it was.
     private func addSurroundings(
         to regions: inout [ProcessImage.Region], _ db: Database, _ file: CaptureFile,
@@ -248,6 +251,7 @@ struct ImageBuilder {
         let execution = try fields.integer()
         let time = file.info.timestamp(try fields.unsigned())
         var others = AddressMap<Piece>()
+        var count = 0
         var pages: [Address: ProcessImage.StoredPage] = [:]
         let rows = try Row.fetchCursor(
             db,
@@ -269,6 +273,10 @@ struct ImageBuilder {
                         start: start, end: Address(end), protection: protection,
                         backing: try file.names.backing(&fields), isShared: isShared), since: 0))
             for page in try mappingPages(id, time, db) { pages[page.address] = page }
+            count += 1
+            guard pages.count <= Self.surroundingLimit, count <= Self.surroundingLimit else {
+                throw CaptureFileError.damaged("more mappings or pages than a trace stores")
+            }
         }
         for index in regions.indices {
             let mapping = regions[index].mapping
@@ -318,7 +326,8 @@ struct ImageBuilder {
             db,
             sql: """
                 SELECT p.address, c.size, c.id FROM mapping_page p \
-                JOIN content c ON c.id = p.content WHERE p.mapping = ? ORDER BY p.address
+                JOIN content c ON c.id = p.content WHERE p.mapping = ? ORDER BY p.address \
+                LIMIT 65537
                 """, arguments: [mapping]
         ).map { row in
             var fields = RowFields(row)
