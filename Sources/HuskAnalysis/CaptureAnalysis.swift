@@ -123,7 +123,11 @@ public struct CaptureAnalysis {
         progress.runs[page.transition]?.bytes += bytes
         progress.runs[page.transition]?.contents.append(content)
         progress.runs[page.transition]?.generations.append(page.generation)
-        let traits = progress.traits[content] ?? PageTraits(of: bytes[...])
+        let hasChanged = page.generation > 0
+        let known = progress.traits[content].flatMap {
+            hasChanged && $0.isCode == nil ? nil : $0
+        }
+        let traits = known ?? PageTraits(of: bytes[...], hasChanged: hasChanged)
         if progress.traits.count < Self.knownLimit { progress.traits[content] = traits }
         progress.runs[page.transition]?.traits.append(traits)
     }

@@ -52,8 +52,22 @@ public struct LayerTracker: Sendable {
     public private(set) var layers: [Layer] = []
     private static let limit = 65_536
 
-    /// Of each process: the layers that are mapped, by their index.
-    private var mapped: [Int32: [Int]] = [:]
+    /// A mapped part of a layer.
+    private struct Part: AddressPiece {
+        var start: Address
+        var end: Address
+        /// Of the layer.
+        var index: Int
+
+        func clipped(to range: Range<Address>) -> Part {
+            Part(
+                start: max(start, range.lowerBound), end: min(end, range.upperBound),
+                index: index)
+        }
+    }
+
+    /// Of each process: what is mapped of its layers.
+    private var mapped: [Int32: AddressMap<Part>] = [:]
     /// What the address space was like for a parent whose memory a child shares.
     private var lenders: [Int32: Int32] = [:]
 
@@ -94,7 +108,8 @@ public struct LayerTracker: Sendable {
             backing: transition.backing, requester: transition.caller, writer: nil, entry: nil,
             label: transition.label)
         layers.append(layer)
-        mapped[pid, default: []].append(layers.count - 1)
+        mapped[pid, default: AddressMap()].insert(
+            Part(start: layer.start, end: layer.end, index: layers.count - 1))
         place(layers.count - 1, pid)
     }
 
@@ -121,9 +136,7 @@ public struct LayerTracker: Sendable {
     }
 
     private mutating func unmap(_ range: Range<Address>, of pid: Int32) {
-        mapped[pid]?.removeAll {
-            range.lowerBound <= layers[$0].start && layers[$0].end <= range.upperBound
-        }
+        mapped[pid]?.remove(range)
     }
 
     /// The deeper of who has asked for it and who has written it is the one that has made it.
@@ -139,6 +152,6 @@ public struct LayerTracker: Sendable {
     private func owner(of pid: Int32) -> Int32 { lenders[pid] ?? pid }
 
     private func index(at address: Address, of pid: Int32) -> Int? {
-        mapped[pid]?.last { layers[$0].start <= address && address < layers[$0].end }
+        mapped[pid]?.piece(at: address)?.index
     }
 }

@@ -45,10 +45,12 @@ public struct ContentFacts: Hashable, Sendable {
             let first = bytes.startIndex + offset
             let page = bytes[first..<min(bytes.endIndex, first + pageSize)]
             let address = start.advanced(by: UInt64(offset))
-            let known = index < traits.count ? traits[index] : PageTraits(of: page)
+            let hasChanged = index < generations.count && generations[index] > 0
+            let known =
+                index < traits.count ? traits[index] : PageTraits(of: page, hasChanged: hasChanged)
             if known.isDense {
                 densePages.insert(address)
-            } else if index < generations.count, generations[index] > 0, known.isCode {
+            } else if hasChanged, known.isCode == true {
                 changedCodePages.insert(address)
             }
         }
@@ -59,13 +61,15 @@ public struct ContentFacts: Hashable, Sendable {
 public struct PageTraits: Hashable, Sendable {
     /// Compressed or encrypted.
     public var isDense: Bool
-    public var isCode: Bool
+    /// Nil: not asked for.
+    public var isCode: Bool?
 
-    public init(of page: ArraySlice<UInt8>) {
+    /// - Parameter hasChanged: whether it is code is of interest then only, and takes time to tell.
+    public init(of page: ArraySlice<UInt8>, hasChanged: Bool) {
         isDense =
             page.count >= Appearance.entropySample
             && Entropy.bitsPerByte(page) >= Appearance.highEntropy
-        isCode = !isDense && Appearance(of: page).kind.isCode
+        isCode = hasChanged ? !isDense && Appearance(of: page).kind.isCode : nil
     }
 }
 
