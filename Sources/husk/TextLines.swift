@@ -231,10 +231,7 @@ struct TextLines {
         return parts.joined(separator: " ")
     }
 
-    static func site(_ site: CallSite) -> String {
-        let name = site.backing.file?.name.escaped
-        return name.map { "\(site.address.hexadecimal) (\($0))" } ?? site.address.hexadecimal
-    }
+    static func site(_ site: CallSite) -> String { Wording.site(site) }
 
     // MARK: Columns
 
@@ -314,36 +311,15 @@ struct TextLines {
         }.joined()
     }
 
-    static func backing(_ backing: Backing) -> String {
-        guard let file = backing.file else { return backing.kind }
-        let name = (file.path ?? file.name).escaped
-        switch backing {
-        case .file where file.linkCount == 0: return "deleted:\(name)"
-        case .file: return name
-        default: return "\(backing.kind):\(name)"
-        }
-    }
+    static func backing(_ backing: Backing) -> String { Wording.backing(backing) }
 
     // MARK: Parts
 
     static func count(_ number: UInt64, _ noun: String, _ plural: String? = nil) -> String {
-        "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
+        Wording.count(number, noun, plural)
     }
 
-    /// Bytes with a binary unit: `4 KiB`, `1.4 MiB`.
-    static func size(_ bytes: UInt64) -> String {
-        var value = bytes
-        var rest: UInt64 = 0
-        for unit in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
-            if value < 1024 {
-                let tenth = rest * 10 / 1024
-                return tenth == 0 ? "\(value) \(unit)" : "\(value).\(tenth) \(unit)"
-            }
-            rest = value % 1024
-            value /= 1024
-        }
-        return "\(value) EiB"
-    }
+    static func size(_ bytes: UInt64) -> String { Wording.size(bytes) }
 
     static func hexadecimal(_ byte: UInt8) -> String {
         (byte < 16 ? "0" : "") + String(byte, radix: 16)
