@@ -87,44 +87,12 @@ struct PlaceInCapture {
 
     /// Whether its code is of a 32-bit program.
     func mode(of transition: Transition?, at position: Int64) throws -> Disassembler.Mode {
-        guard end.rawValue <= 1 << 32 else { return .bits64 }
-        // `int 0x80` from 64-bit code looks like a 32-bit call: the program's own counts first.
-        let abi = try capture.programABI(of: scope.process, at: position) ?? transition?.abi
-        return abi == .compat32 ? .bits32 : .bits64
+        try CodeOrigins(capture).mode(
+            upTo: end, abi: transition?.abi, of: scope.process, at: position)
     }
 
-    /// Who has asked for it: the address, the file and the offset, the function if it is known.
+    /// Who has asked for it.
     func describe(_ site: CallSite, at time: Timestamp) throws -> String {
-        var parts = [site.address.hexadecimal]
-        guard let file = site.backing.file else {
-            parts.append("(\(site.backing.kind))")
-            return parts.joined(separator: " ")
-        }
-        let name = (file.path ?? file.name).escaped
-        let region = try capture.region(holding: site.address, process: scope.process, at: time)
-        if let region, region.life.backing.file == file, let first = region.life.backing.offset {
-            let offset = first &+ (site.address.rawValue &- region.life.start.rawValue)
-            parts.append("\(name)+0x\(String(offset, radix: 16))")
-            // The address is that of the instruction after the call.
-            if case .file = site.backing, offset > 0,
-                let function = ELFSymbols(of: file)?.function(at: offset - 1)
-            {
-                parts.append(
-                    "(\(function.name.escaped)+0x\(String(function.offset + 1, radix: 16)))")
-            }
-        } else {
-            parts.append(name)
-        }
-        return parts.joined(separator: " ")
-    }
-}
-
-extension Backing {
-    /// Of the first byte of what it stands behind.
-    fileprivate var offset: UInt64? {
-        switch self {
-        case .file(_, let offset), .memfd(_, let offset), .sharedMemory(_, let offset): offset
-        default: nil
-        }
+        try CodeOrigins(capture).describe(site, of: scope.process, at: time)
     }
 }
