@@ -11,7 +11,7 @@ public import HuskModel
 /// SHA-256 when they are read.
 ///
 /// The format: docs/capture-format.md.
-public final class CaptureFile {
+public final class CaptureFile: Sendable {
     public let path: String
     let queue: DatabaseQueue
     let names: CaptureNames

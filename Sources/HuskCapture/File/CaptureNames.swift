@@ -3,8 +3,8 @@ internal import GRDB
 public import HuskModel
 
 /// The processes and files of a capture, which rows of other tables name by number.
-struct CaptureNames {
-    var processes: [Int64: StoredProcess] = [:]
+struct CaptureNames: Sendable {
+    private(set) var processes: [Int64: StoredProcess] = [:]
     private var files: [Int64: FileIdentity] = [:]
 
     init(_ db: Database) throws {

@@ -82,7 +82,8 @@ extension CaptureFile {
                     generation)
             }
             let rows = try conditions.statement(
-                db, "SELECT \(Self.regionColumns) FROM region r", "ORDER BY r.id")
+                db, info.isFinished ? Self.regionSelection : Self.unindexedRegionSelection,
+                "ORDER BY r.id")
             while let row = try rows.next() {
                 guard try body(try region(row)) else { return }
             }
@@ -92,7 +93,7 @@ extension CaptureFile {
     public func region(_ id: Int64) throws(CaptureFileError) -> StoredRegion? {
         try lookUp { db in
             try Row.fetchOne(
-                db, sql: "SELECT \(Self.regionColumns) FROM region r WHERE r.id = ?",
+                db, sql: Self.regionSelection + " WHERE r.id = ?",
                 arguments: [id]
             ).map(region)
         }
@@ -100,9 +101,19 @@ extension CaptureFile {
 
     private static let regionColumns = """
         r.id, r.process, r.start, r.length, r.born_ns, r.gone_ns, r.protection, r.shared, \
-        r.backing, r.file, r.file_offset, r.label, r.label_source, r.label_detail, r.transitions, \
-        (SELECT count(*) FROM snapshot s WHERE s.region = r.id), \
-        (SELECT max(generation) FROM snapshot s WHERE s.region = r.id)
+        r.backing, r.file, r.file_offset, r.label, r.label_source, r.label_detail, r.transitions
+        """
+
+    private static let regionSelection = """
+        SELECT \(regionColumns), (SELECT count(*) FROM snapshot s WHERE s.region = r.id), \
+        (SELECT max(generation) FROM snapshot s WHERE s.region = r.id) FROM region r
+        """
+
+    /// While there is no index, all snapshots are counted at once.
+    private static let unindexedRegionSelection = """
+        SELECT \(regionColumns), coalesce(c.snapshots, 0), c.generation FROM region r LEFT JOIN \
+        (SELECT region, count(*) AS snapshots, max(generation) AS generation FROM snapshot \
+        GROUP BY region) c ON c.region = r.id
         """
 
     private func region(_ row: Row) throws -> StoredRegion {

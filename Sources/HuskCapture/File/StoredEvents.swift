@@ -235,13 +235,15 @@ struct EventDecoder {
             SELECT position, process, tid, host_tid, time_ns, name, backing, file, file_offset \
             FROM program ORDER BY position
             """
-        ) { fields, _ in
-            let task = try names.task(&fields)
-            let execution = ProgramExecution(
-                task: task, time: try time(&fields), name: try fields.targetText(),
-                backing: try names.backing(&fields))
-            return (.programExecution(execution), nil)
-        }
+        ) { fields, _ in (.programExecution(try program(&fields)), nil) }
+    }
+
+    /// All columns but the position.
+    func program(_ fields: inout RowFields) throws -> ProgramExecution {
+        let task = try names.task(&fields)
+        return ProgramExecution(
+            task: task, time: try time(&fields), name: try fields.targetText(),
+            backing: try names.backing(&fields))
     }
 
     func views(_ db: Database) throws -> EventStream {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+internal import GRDB
+public import HuskModel
+
+/// What a capture has besides its regions, in lists of their own.
+extension CaptureFile {
+    /// Programs that processes have executed, in their order.
+    public func forEachProgram(_ body: (_ process: Int64, ProgramExecution) throws -> Bool) throws {
+        try stream { db in
+            let decoder = EventDecoder(names: names, info: info)
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT process, tid, host_tid, time_ns, name, backing, file, file_offset \
+                    FROM program ORDER BY position
+                    """)
+            while let row = try rows.next() {
+                var owner = RowFields(row)
+                let process = try owner.integer()
+                var fields = RowFields(row)
+                guard try body(process, try decoder.program(&fields)) else { return }
+            }
+        }
+    }
+
+    /// Regions that could change without a system call, in the order in which it was told.
+    public func forEachBlindSpot(_ body: (BlindSpot) throws -> Bool) throws {
+        try stream { db in
+            let stream = try EventDecoder(names: names, info: info).blindSpots(db)
+            while let (_, event, _) = try stream.next() {
+                guard case .blindSpot(let spot) = event else { continue }
+                guard try body(spot) else { return }
+            }
+        }
+    }
+
+    /// The regions that a transition and others of its call belong to.
+    public func regions(of transition: Transition.ID) throws(CaptureFileError) -> [Int64] {
+        try lookUp { db in
+            try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT region FROM transition WHERE id = ? AND region IS NOT NULL \
+                    LIMIT 16
+                    """, arguments: [transition.rawValue.stored])
+        }
+    }
+
+    /// The last position that the file has so far: it grows with each event.
+    public func lastPosition() throws(CaptureFileError) -> Int64 {
+        try lookUp { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT max(coalesce((SELECT max(position) FROM snapshot), 0), \
+                    coalesce((SELECT max(position) FROM transition), 0), \
+                    coalesce((SELECT max(position) FROM loss), 0))
+                    """) ?? 0
+        }
+    }
+
+    /// The first snapshot that has a content at an address.
+    public func snapshot(
+        of content: ContentReference, at address: Address
+    ) throws(CaptureFileError) -> StoredSnapshot? {
+        try lookUp { db in
+            // A row lives no longer than its cursor.
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT \(Self.snapshotSelection) WHERE s.content = ? AND s.address = ? \
+                    ORDER BY s.position LIMIT 1
+                    """, arguments: [content.rawValue, address.stored])
+            guard let row = try rows.next() else { return nil }
+            return try snapshot(row)
+        }
+    }
+
+    /// The content of another page that was captured with a snapshot.
+    public func neighbour(
+        of snapshot: StoredSnapshot, at address: Address
+    ) throws(CaptureFileError) -> ContentReference? {
+        // Without its index a transition's pages cannot be found in time.
+        guard info.isFinished else { return nil }
+        return try lookUp { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT s.content FROM snapshot s WHERE s.transition = \
+                    (SELECT transition FROM snapshot WHERE position = ?) \
+                    AND +s.address = ? AND s.content IS NOT NULL LIMIT 1
+                    """, arguments: [snapshot.position, address.stored]
+            ).map(ContentReference.init(rawValue:))
+        }
+    }
+}
