@@ -46,6 +46,33 @@ struct CaptureFileTests {
             + (page.hasContent ? "" : "\(page.body)")
     }
 
+    @Test("is finished while someone reads it; its log is folded in when it is closed in time")
+    func finishedWhileRead() throws {
+        let events = Sample.everyEvent
+        let writer = try CaptureFileWriter(
+            path: path, replaces: false,
+            run: RunDescription(huskVersion: "1.2", command: nil, options: [:]))
+        for event in events { writer.add(event) }
+        #expect(writer.drain() == nil)
+        // A look that lasts: rows are read while the trace ends.
+        let reader = try CaptureFile(path: path)
+        var failure: OutputError?
+        try reader.forEachEvent { _, _, _ in
+            failure = writer.finish(
+                CaptureTally(), layers: [], records: [], probes: nil, copyMethod: nil, target: nil)
+            return false
+        }
+        #expect(failure == nil)
+        let again = try CaptureFile(path: path)
+        #expect(again.info.isFinished)
+        var count = 0
+        try again.forEachEvent { _, _, _ in
+            count += 1
+            return true
+        }
+        #expect(count == events.count)
+    }
+
     @Test("gives back every event as it was, in its order")
     func roundTrip() throws {
         let events = Sample.everyEvent

@@ -2,6 +2,7 @@
 internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
+internal import Glibc
 
 /// How the database of a capture file is opened.
 enum CaptureDatabase {
@@ -49,11 +50,23 @@ enum CaptureDatabase {
 extension DatabaseQueue {
     /// Folds the log into the file, so that the capture is one file that opens in a folder that
     /// cannot be written to.
-    func close(afterMakingOneFile: Bool) throws {
-        try writeWithoutTransaction { db in
-            _ = try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
-            _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE")
-        }
+    ///
+    /// For that no one else may have it open. Those who look at it are waited for, for a while; then
+    /// the log stays beside the file, which is whole with it.
+    func close(afterMakingOneFile: Bool, patience: Duration = .seconds(3)) throws {
+        let deadline = ContinuousClock.now + patience
+        while !(try isMadeOneFile()), ContinuousClock.now < deadline { usleep(20_000) }
         try close()
+    }
+
+    private func isMadeOneFile() throws -> Bool {
+        do {
+            return try writeWithoutTransaction { db in
+                _ = try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+                return try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete"
+            }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            return false
+        }
     }
 }
