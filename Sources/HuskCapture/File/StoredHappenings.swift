@@ -33,6 +33,18 @@ extension CaptureFile {
         }
     }
 
+    /// Those of one region.
+    public func forEachTransitionSummary(
+        ofRegion region: Int64, _ body: (TransitionSummary) throws -> Bool
+    ) throws {
+        try stream { db in
+            let rows = try transitionRows(db, CaptureFilter(), region: region)
+            while let row = try rows.next() {
+                guard try body(try storedTransition(row)) else { return }
+            }
+        }
+    }
+
     /// What has happened, in its order, transitions with their ends.
     ///
     /// Labels and sizes select transitions and what has a range; what is about a whole process
@@ -65,8 +77,11 @@ extension CaptureFile {
         }
     }
 
-    private func transitionRows(_ db: Database, _ filter: CaptureFilter) throws -> RowCursor {
+    private func transitionRows(
+        _ db: Database, _ filter: CaptureFilter, region: Int64? = nil
+    ) throws -> RowCursor {
         var conditions = transitionConditions(filter)
+        if let region { conditions.add("t.region = ?", region) }
         if filter.generation != nil || filter.digest != nil {
             var inner = Conditions()
             inner.addDigest(filter.digest, column: "c.sha256")

@@ -80,17 +80,51 @@ extension CaptureFile {
     public func neighbour(
         of snapshot: StoredSnapshot, at address: Address
     ) throws(CaptureFileError) -> ContentReference? {
-        // Without its index a transition's pages cannot be found in time.
-        guard info.isFinished else { return nil }
+        // Pages of one transition come one after the other, but for what other CPUs tell meanwhile.
+        let reach: Int64 = 256
         return try lookUp { db in
             try Int64.fetchOne(
                 db,
                 sql: """
-                    SELECT s.content FROM snapshot s WHERE s.transition = \
-                    (SELECT transition FROM snapshot WHERE position = ?) \
+                    SELECT s.content FROM snapshot s WHERE s.position BETWEEN ? AND ? \
+                    AND +s.transition = (SELECT transition FROM snapshot WHERE position = ?) \
                     AND +s.address = ? AND s.content IS NOT NULL LIMIT 1
-                    """, arguments: [snapshot.position, address.stored]
+                    """,
+                arguments: [
+                    snapshot.position &- reach, snapshot.position &+ reach, snapshot.position,
+                    address.stored,
+                ]
             ).map(ContentReference.init(rawValue:))
+        }
+    }
+
+    /// The first snapshot that has a content.
+    public func snapshot(
+        of content: ContentReference
+    ) throws(CaptureFileError) -> StoredSnapshot? {
+        try lookUp { db in
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT \(Self.snapshotSelection) WHERE s.content = ? \
+                    ORDER BY s.position LIMIT 1
+                    """, arguments: [content.rawValue])
+            guard let row = try rows.next() else { return nil }
+            return try snapshot(row)
+        }
+    }
+
+    /// Contents with their bytes, from the one after a number on.
+    public func forEachContent(
+        after number: Int64, _ body: (ContentReference, [UInt8]) throws -> Bool
+    ) throws {
+        try stream { db in
+            let numbers = try Int64.fetchCursor(
+                db, sql: "SELECT id FROM content WHERE id > ? ORDER BY id", arguments: [number])
+            while let number = try numbers.next() {
+                let content = ContentReference(rawValue: number)
+                guard try body(content, try Self.bytes(of: number, db)) else { return }
+            }
         }
     }
 }
