@@ -29,6 +29,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     ],
     targets: [
         // What crosses the kernel border, and the probes themselves. The .bpf.c is
@@ -42,6 +44,8 @@ let package = Package(
             name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CYara", pkgConfig: "yara", providers: [.apt(["libyara-dev"])]),
         .systemLibrary(
@@ -68,10 +72,27 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "HuskReport",
+            dependencies: [
+                "HuskModel", "HuskCapture", "HuskAnalysis", "CZlib",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            exclude: ["Assets"],
+            swiftSettings: strict,
+            plugins: ["EmbedAssets"]),
+        .target(
+            name: "HuskViewer",
+            dependencies: [
+                "HuskReport", "HuskCapture", "HuskAnalysis",
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "HuskCommand",
             dependencies: [
-                "Husk", "HuskCapture", "HuskAnalysis",
+                "Husk", "HuskCapture", "HuskAnalysis", "HuskReport", "HuskViewer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/husk",
@@ -81,6 +102,10 @@ let package = Package(
             name: "compile-probes", path: "Plugins/compile-probes", swiftSettings: strict),
         .plugin(
             name: "EmbedProbes", capability: .buildTool(), dependencies: ["compile-probes"]),
+        .executableTarget(
+            name: "embed-assets", path: "Plugins/embed-assets", swiftSettings: strict),
+        .plugin(
+            name: "EmbedAssets", capability: .buildTool(), dependencies: ["embed-assets"]),
 
         .target(name: "FixtureSupport", path: "Tests/Fixtures/support"),
         .target(

@@ -17,6 +17,8 @@ struct HuskCommand: ParsableCommand {
               husk run -o s.husk -- ./sample  keep all of it in one file, and ask that:
               husk list s.husk                its regions; also info, show, diff, timeline, strings
               husk analyze s.husk             what is notable in it, and why
+              husk report s.husk              one HTML file of it, to look at and to hand on
+              husk view s.husk                the same in a browser, all of it, also live
               husk export elf s.husk -o u     a program of what was unpacked; also core, ...
               husk verify s.husk              check what was kept, from its bytes
               husk doctor                     what this kernel and your rights allow
@@ -31,7 +33,8 @@ struct HuskCommand: ParsableCommand {
         version: huskVersion,
         subcommands: [
             Run.self, Attach.self, Info.self, List.self, Show.self, Diff.self, History.self,
-            Strings.self, Analyze.self, Export.self, Verify.self, Doctor.self,
+            Strings.self, Analyze.self, Report.self, View.self, Export.self, Verify.self,
+            Doctor.self,
         ])
 
     static func main() {

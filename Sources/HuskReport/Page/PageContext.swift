@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+internal import Foundation
+internal import HuskCapture
+internal import HuskModel
+
+/// What the templates are given (docs/view-data.md). All text is put in by {{ }}, which escapes it.
+struct PageContext {
+    typealias Values = [String: Any]
+
+    private let documents: CaptureDocuments
+    private let overview: OverviewDocument
+    private let words: PlainWords
+
+    /// Of the findings, layers and processes no more are shown without a script.
+    private static let limit = 500
+    /// Trees are no deeper than this: the template calls itself.
+    private static let depth = 64
+
+    init(_ documents: CaptureDocuments, _ overview: OverviewDocument) {
+        self.documents = documents
+        self.overview = overview
+        words = PlainWords(documents, overview)
+    }
+
+    func values() throws -> Values {
+        [
+            "title": documents.fileName, "summary": summary, "findings": findings,
+            "layers": layers, "processes": try processes(), "losses": losses,
+        ]
+    }
+
+    private func present(_ values: [String: Any?]) -> Values { values.compactMapValues { $0 } }
+
+    private func clock(_ nanoseconds: UInt64) -> String {
+        let fraction = String(nanoseconds / 1000 % 1_000_000)
+        return "\(nanoseconds / 1_000_000_000)."
+            + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
+    private func range(_ start: String, _ length: UInt64) -> String {
+        guard let first = UInt64(start, radix: 16) else { return start }
+        let end = first.addingReportingOverflow(length)
+        return "\(start)-\(Address(end.overflow ? .max : end.partialValue).hexadecimal)"
+    }
+
+    // MARK: Sections
+
+    private var summary: Values {
+        let capture = overview.capture
+        let info = documents.file.info
+        var facts: [(String, String)] = []
+        if let command = info.command { facts.append(("command", PlainWords.shortened(command))) }
+        facts += [
+            (
+                "host",
+                "\(capture.host), \(capture.machine), \(Wording.count(UInt64(capture.cpus.magnitude), "CPU"))"
+            ),
+            ("kernel", capture.kernel), ("started", capture.startedWall),
+        ]
+        if let duration = capture.duration {
+            facts.append(("took", "\(PlainWords.seconds(duration)) s"))
+        }
+        facts += [
+            (
+                "captured",
+                "\(Wording.count(info.transitions, "transition")), "
+                    + "\(Wording.count(words.regionCount, "region")), "
+                    + "\(Wording.count(info.pages, "page")) (\(Wording.size(info.bytes)))"
+            ),
+            ("different contents", "\(info.contents)"),
+        ]
+        if info.executions > 0 { facts.append(("executions caught", "\(info.executions)")) }
+        if info.attempts > 0 { facts.append(("failed attempts", "\(info.attempts)")) }
+        if !info.options.isEmpty {
+            let options = info.options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            facts.append(
+                ("options", CaptureDocuments.brief(options.joined(separator: " "), limit: 512)))
+        }
+        if let analysis = documents.analysis {
+            facts.append(("YARA rules", analysis.rules ?? "none"))
+        }
+        facts += [("Husk", capture.huskVersion), ("capture", capture.uuid)]
+        return [
+            "sentences": words.sentences.map {
+                ["tone": $0.tone.rawValue, "text": $0.text] as Values
+            },
+            "facts": facts.map { ["name": $0.0, "value": $0.1] as Values },
+            "completeness": [
+                "tone": words.completeness.tone.rawValue, "text": words.completeness.text,
+            ] as Values,
+        ]
+    }
+
+    private var findings: Values {
+        let notable = overview.findings.filter { $0.importance == "notable" }
+        let others = overview.findings.filter { $0.importance != "notable" }
+        let shown = (notable + others).prefix(Self.limit)
+        let items = shown.map { finding in
+            present([
+                "isNotable": finding.importance == "notable", "kind": finding.kind,
+                "reason": finding.reason, "who": "\(finding.pid) \(finding.process)",
+                "time": clock(finding.time),
+                "place": finding.length > 0
+                    ? "\(range(finding.start, finding.length)) (\(Wording.size(finding.length)))"
+                    : "the whole process",
+                "region": finding.region,
+                "techniques": finding.techniques.map { ["id": $0.id, "name": $0.name] as Values },
+            ])
+        }
+        let left = overview.findings.count - shown.count + (documents.analysis?.suppressed ?? 0)
+        let jit = documents.analysis?.explainedByJIT ?? 0
+        return present([
+            "has": !items.isEmpty, "none": items.isEmpty && documents.analysis != nil,
+            "unknown": documents.analysis == nil, "notableCount": notable.count,
+            "contextCount": others.count, "jit": jit > 0 ? jit : nil, "items": items,
+            "left": left > 0 ? left : nil,
+        ])
+    }
+
+    private var layers: Values {
+        // Ordinary JIT code is in the table, not in the story of what unpacked what.
+        let jit = Set(overview.regions.lazy.filter { $0.label == "jit" }.map(\.id))
+        let shown = overview.layers.filter { $0.region.map { !jit.contains($0) } ?? true }
+            .prefix(Self.limit)
+        let known = Set(shown.map(\.id))
+        var children: [Int?: [OverviewDocument.Layer]] = [:]
+        for layer in shown {
+            let parent = layer.parent.flatMap { known.contains($0) ? $0 : nil }
+            children[parent, default: []].append(layer)
+        }
+        func tree(_ layer: OverviewDocument.Layer, _ depth: Int) -> Values {
+            let made = depth < Self.depth ? children[layer.id] ?? [] : []
+            return present([
+                "title": "layer \(layer.number): \(range(layer.start, layer.length))",
+                "size": Wording.size(layer.length),
+                "place": layer.name ?? "\(layer.backing) memory", "by": layer.by,
+                "time": clock(layer.time), "entry": layer.entry, "region": layer.region,
+                "pid": layer.pid, "children": made.map { tree($0, depth + 1) },
+                "hasChildren": !made.isEmpty,
+            ])
+        }
+        let items = (children[nil] ?? []).map { tree($0, 0) }
+        return ["has": !items.isEmpty, "items": items]
+    }
+
+    private func processes() throws -> Values {
+        var programs: [Int64: [String]] = [:]
+        var told = 0
+        try documents.file.forEachProgram { process, program in
+            told += 1
+            var text = "executes \(CaptureDocuments.brief(program.name.escaped, limit: 512))"
+            if let fileless = program.fileless { text += " (fileless: \(fileless.rawValue))" }
+            programs[process, default: []].append(text)
+            return told < 10_000
+        }
+        let shown = overview.processes.prefix(Self.limit)
+        let known = Set(shown.map(\.id))
+        var children: [Int64?: [OverviewDocument.Process]] = [:]
+        for process in shown {
+            let parent = process.parent.flatMap {
+                known.contains($0) && $0 < process.id ? $0 : nil
+            }
+            children[parent, default: []].append(process)
+        }
+        func tree(_ process: OverviewDocument.Process, _ depth: Int) -> Values {
+            let made = depth < Self.depth ? children[process.id] ?? [] : []
+            var parts = Array((programs[process.id] ?? []).prefix(16))
+            if let exit = process.exit {
+                parts.append(exit.hasPrefix("signal") ? "ended by \(exit)" : "ended with \(exit)")
+            }
+            let from = process.started.map(clock) ?? "before the trace"
+            return [
+                "pid": process.pid, "name": process.name,
+                "detail": parts.joined(separator: "; "),
+                "time": "\(from) to \(process.ended.map(clock) ?? "its end")",
+                "children": made.map { tree($0, depth + 1) }, "hasChildren": !made.isEmpty,
+            ]
+        }
+        var values: Values = ["items": (children[nil] ?? []).map { tree($0, 0) }]
+        let left = documents.file.processes.count - shown.count
+        if left > 0 { values["left"] = left }
+        return values
+    }
+
+    private var losses: Values {
+        let info = documents.file.info
+        let items = overview.losses.prefix(Self.limit).map { loss in
+            [
+                "time": clock(loss.time), "cause": loss.cause,
+                "place": (loss.pid.map { "process \($0) " } ?? "")
+                    + (loss.start.map { range($0, loss.length) } ?? "place not known"),
+                "count": loss.start == nil
+                    ? Wording.count(loss.count, "record") : Wording.size(loss.length),
+            ] as Values
+        }
+        let blind = overview.blindSpots.prefix(Self.limit).map { spot in
+            present([
+                "time": clock(spot.time),
+                "place": "process \(spot.pid) \(range(spot.start, spot.length))",
+                "reason": spot.reason, "region": spot.region,
+            ])
+        }
+        let left =
+            overview.losses.count - items.count + overview.omitted.losses
+            + overview.blindSpots.count - blind.count + overview.omitted.blindSpots
+        return present([
+            "none": items.isEmpty && info.losses.isEmpty && blind.isEmpty,
+            "sums": info.losses.sorted { $0.key < $1.key }.map {
+                ["cause": $0.key, "pages": $0.value] as Values
+            },
+            "items": items, "blind": blind, "left": left > 0 ? left : nil,
+        ])
+    }
+}
+
+extension CaptureDocuments {
+    /// `2026-11-26T01:15:30Z`
+    static func date(_ time: Timestamp) -> String {
+        let formatter = ISO8601DateFormatter()
+        let seconds = Double(min(time.wall, 4_102_444_800_000_000_000)) / 1e9
+        return formatter.string(from: Date(timeIntervalSince1970: seconds))
+    }
+}

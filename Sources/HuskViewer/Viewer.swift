@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+internal import Foundation
+internal import Hummingbird
+internal import HummingbirdCore
+internal import HuskAnalysis
+internal import HuskCapture
+internal import HuskReport
+internal import Logging
+internal import NIOCore
+internal import ServiceLifecycle
+internal import UnixSignals
+
+/// Serves the page of a capture on this machine, until it is asked to end.
+public struct Viewer: Sendable {
+    public struct Configuration: Sendable {
+        /// The capture file.
+        public var path: String
+        /// An address of this machine.
+        public var host = "127.0.0.1"
+        /// 0: any that is free.
+        public var port = 0
+        /// Husk's version, for an analysis.
+        public var version: String
+
+        public init(path: String, version: String) {
+            self.path = path
+            self.version = version
+        }
+    }
+
+    private let configuration: Configuration
+    private let token: String
+
+    public init(_ configuration: Configuration) {
+        self.configuration = configuration
+        // 128 bits of the kernel's.
+        var generator = SystemRandomNumberGenerator()
+        token = (0..<16).map { _ in
+            let byte = UInt8.random(in: 0...255, using: &generator)
+            return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+    }
+
+    /// Returns when SIGINT or SIGTERM have ended it.
+    ///
+    /// - Parameter whenReady: called once, with the address to open.
+    /// - Throws: ``ViewerError``, or what opening the capture throws.
+    public func run(whenReady: @escaping @Sendable (_ address: String) -> Void) async throws {
+        let reader = CaptureReader(path: configuration.path, name: "reader")
+        let searcher = CaptureReader(path: configuration.path, name: "searcher")
+        _ = try await reader.state()
+        let (host, token) = (configuration.host, token)
+        let application = Application(
+            responder: ViewerResponder(token: token, reader: reader, searcher: searcher),
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            configuration: .init(
+                address: .hostname(host, port: configuration.port), serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(256)),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? 0
+                let name = host.contains(":") ? "[\(host)]" : host
+                whenReady("http://\(name):\(port)/\(token)/")
+            },
+            logger: Logger(label: "husk-view") { _ in SwiftLogNoOpLogHandler() })
+        let analyst = Task { try await analyze(for: [reader, searcher]) }
+        defer { analyst.cancel() }
+        var services = ServiceGroupConfiguration(
+            services: [application], gracefulShutdownSignals: [.sigint, .sigterm],
+            logger: Logger(label: "husk-view") { _ in SwiftLogNoOpLogHandler() })
+        // A browser that does not take its answer does not keep it from ending.
+        services.maximumGracefulShutdownDuration = Duration.seconds(2)
+        services.maximumCancellationDuration = Duration.seconds(2)
+        do {
+            try await ServiceGroup(configuration: services).run()
+        } catch let error as IOError {
+            throw ViewerError(error, configuration)
+        }
+    }
+
+    /// Analyzes a capture that has not been, as soon as its trace has ended.
+    private func analyze(for readers: [CaptureReader]) async throws {
+        while true {
+            let state = try await readers[0].state()
+            if state.isAnalyzed { return }
+            if state.isFinished { break }
+            try await Task.sleep(for: .seconds(1))
+        }
+        for reader in readers { await reader.beginAnalysis() }
+        let analyst = Analyst(path: configuration.path)
+        let record = await analyst.analyze(version: configuration.version)
+        for reader in readers { await reader.endAnalysis(record) }
+    }
+}
+
+/// Analyzes a capture on a thread of its own.
+private actor Analyst {
+    private let path: String
+    private let executor = QueueExecutor("husk-view-analyst")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    init(path: String) {
+        self.path = path
+    }
+
+    /// Nil: it cannot be read to its end; the page shows what can be.
+    func analyze(version: String) -> AnalysisRecord? {
+        guard let file = try? CaptureFile(path: path),
+            let analysis = try? CaptureAnalysis(file, rules: nil)
+        else { return nil }
+        return try? analysis.run(version: version, rulesName: nil)
+    }
+}
+
+/// Why the page cannot be served.
+public struct ViewerError: Error, Hashable, Sendable, CustomStringConvertible {
+    public var message: String
+    public var hint: String?
+
+    public var description: String { message }
+
+    init(_ error: IOError, _ configuration: Viewer.Configuration) {
+        let place = "\(configuration.host), port \(configuration.port)"
+        switch error.errnoCode {
+        case EADDRINUSE:
+            message = "\(place) is in use"
+            hint = "without --port a free one is taken"
+        case EACCES:
+            message = "\(place): you may not use it"
+            hint = "ports below 1024 need root"
+        case EADDRNOTAVAIL:
+            message = "\(place): this machine has no such address"
+            hint = nil
+        default:
+            message = "\(place): \(error)"
+            hint = nil
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Husk
+import HuskAnalysis
+import HuskCapture
+import HuskReport
+
+struct Report: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make one HTML file of a capture, to look at and to hand on.",
+        discussion: """
+            The file needs nothing but a browser: no network, no other file. It shows what \
+            happened in plain words, the layers, memory over time, and of each region its \
+            generations as bytes and instructions. What a target has named or written is shown as \
+            text and can do nothing.
+
+            Of the captured bytes, the most important are in it up to --budget: regions with \
+            findings first, the latest of each first. Code of files that is as it is on disk is \
+            left out (--everything takes it in). What is left out is named, with the command that \
+            shows it. `husk view` shows all of it.
+
+            A capture that has not been analyzed is analyzed for the report; the capture file is \
+            not changed. Needs no root.
+
+            EXAMPLES
+              husk report sample.husk -o report.html
+              husk report sample.husk --rules rules/ -o report.html
+              husk report sample.husk --budget 200M -o large.html
+            """)
+
+    @OptionGroup var options: ExportOptions
+
+    @OptionGroup var analysis: AnalysisOptions
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Captured bytes take so much of the file at most. Default: 24M.", valueName: "size"))
+    var budget: ByteBudget?
+
+    @Flag(name: .long, help: "Code of files that is as it is on disk, too.")
+    var everything = false
+
+    func run() throws {
+        let file = try CaptureArgument.open(options.capture)
+        let record = try analysis.record(of: file)
+        let path = options.outputPath(or: "report.html")
+        let output = try OutputFile(path: path, replaces: options.force)
+        var writer = ReportWriter(CaptureDocuments(file, analysis: record))
+        if let budget { writer.budget = budget.bytes }
+        writer.everything = everything
+        let progress = ReportProgress()
+        writer.onProgress = { progress.show($0) }
+        let outcome = try writer.write(to: output)
+        try output.finish()
+        progress.clear()
+        Diagnostics.note(Self.conclusion(outcome, path))
+    }
+
+    private static func conclusion(_ outcome: ReportWriter.Outcome, _ path: String) -> String {
+        var text = "\(path): \(TextLines.size(outcome.size))"
+        if outcome.pages > 0 {
+            text += ", \(outcome.held) of \(TextLines.count(outcome.pages, "page"))"
+        }
+        let left = outcome.pages - min(outcome.pages, outcome.held + outcome.ofFiles)
+        if outcome.ofFiles > 0 {
+            text += "; \(outcome.ofFiles) of files as on disk are left out (--everything)"
+        }
+        if left > 0 { text += "; \(left) did not fit (--budget)" }
+        return text
+    }
+}
+
+/// The progress line, for a closure that is called again and again.
+private final class ReportProgress {
+    private var line = ProgressLine()
+
+    func show(_ thousandths: Int) { line.show("report: \(thousandths / 10) %") }
+    func clear() { line.clear() }
+}
+
+/// What is notable in a capture: as it is stored, or found now.
+struct AnalysisOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Apply YARA rules: a file, or all *.yar and *.yara of a folder.",
+            valueName: "file|dir"),
+        completion: .file())
+    var rules: String?
+
+    @Flag(
+        name: .customLong("no-analysis"),
+        help: "Do not analyze a capture that has not been: it shows no findings.")
+    var leavesOut = false
+
+    func record(of file: CaptureFile) throws -> AnalysisRecord? {
+        let compiled = try rules.map { path throws(YaraError) in try YaraRules(path: path) }
+        if compiled == nil, let stored = try file.analysis() { return stored }
+        if leavesOut, compiled == nil { return nil }
+        var analysis = try CaptureAnalysis(file, rules: compiled)
+        let progress = AnalysisProgress(total: file.info.pages)
+        analysis.onProgress = { progress.show($0) }
+        defer { progress.clear() }
+        return try analysis.run(version: huskVersion, rulesName: rules)
+    }
+}
+
+private final class AnalysisProgress {
+    private var line = ProgressLine()
+    private let total: UInt64
+
+    init(total: UInt64) {
+        self.total = total
+    }
+
+    func show(_ pages: UInt64) {
+        line.show("analyzing: \(pages) of \(TextLines.count(total, "page"))")
+    }
+
+    func clear() { line.clear() }
+}
