@@ -39,7 +39,7 @@ test-deps: deps
 
 # Tests that trace nothing, some of which take a CPU for a while: beside them, races that others
 # try to win would be lost.
-COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests
+COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests|HuskReportTests
 
 demo: deps
 	$(SWIFT) build -c $(CONFIG)

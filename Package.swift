@@ -147,6 +147,14 @@ let package = Package(
             dependencies: ["HuskAnalysis", "HuskModel", "ModelSamples"],
             swiftSettings: strict),
         .testTarget(
+            name: "HuskReportTests",
+            dependencies: [
+                "HuskReport", "HuskViewer", "HuskCapture", "HuskAnalysis", "HuskModel", "CZlib",
+                "HuskCommand", "HuskTestSupport", "ModelSamples",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "HuskCommandTests", dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport"],
             swiftSettings: strict),
     ]
