@@ -12,6 +12,8 @@ final class LineOutput: Sendable {
     private let descriptor: Int32
     private let ownsDescriptor: Bool
     private let failure = Atomic<Int32>(0)
+    /// Held while a line is written.
+    private let turn = Mutex<Void>(())
     /// When to give up on a reader who does not read; 0: never. CLOCK_MONOTONIC, ns.
     private let deadline = Atomic<UInt64>(0)
 
@@ -39,6 +41,15 @@ final class LineOutput: Sendable {
     /// False, now and from then on, if it cannot be written.
     @discardableResult
     func write(_ line: [UInt8]) -> Bool {
+        turn.withLock { _ in writeAll(line) }
+    }
+
+    /// Nil: a line is being written.
+    func betweenLines(_ body: () -> Bool) -> Bool? {
+        turn.withLockIfAvailable { _ in body() }
+    }
+
+    private func writeAll(_ line: [UInt8]) -> Bool {
         guard error == 0 else { return false }
         var rest = line[...]
         while !rest.isEmpty {
