@@ -122,7 +122,8 @@ let package = Package(
             dependencies: ["HuskAnalysis", "HuskModel", "ModelSamples"],
             swiftSettings: strict),
         .testTarget(
-            name: "HuskCommandTests", dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport"],
+            name: "HuskCommandTests",
+            dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport", "ModelSamples"],
             swiftSettings: strict),
     ]
         + fixtures.map { name in
