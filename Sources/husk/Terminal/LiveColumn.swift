@@ -20,6 +20,7 @@ enum LiveColumn {
         [.pid, .process, .start, .size, .protection, .pages, .age, .what],
         [.pid, .start, .size, .protection, .pages, .age, .what],
         [.pid, .start, .protection, .age, .what],
+        [.pid, .start, .protection, .what],
         [.pid, .start, .protection],
         [.start, .protection],
     ]
