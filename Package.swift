@@ -155,7 +155,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "HuskCommandTests", dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport"],
+            name: "HuskCommandTests",
+            dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport", "ModelSamples"],
             swiftSettings: strict),
     ]
         + fixtures.map { name in

@@ -95,6 +95,18 @@ public struct RegionTracker: Sendable {
         return ended + changed.sorted().compactMap { live[$0] }
     }
 
+    /// Forgets a region that has not gone, for those who cannot keep all.
+    public mutating func forget(_ region: Int64) {
+        guard let life = live.removeValue(forKey: region) else { return }
+        changed.remove(region)
+        let pid = owner(of: life.task.pid)
+        for part in parts[pid]?.pieces(in: life.start..<life.end) ?? [] where part.region == region
+        {
+            parts[pid]?.remove(part.start..<part.end)
+        }
+        if parts[pid]?.isEmpty == true { parts[pid] = nil }
+    }
+
     private mutating func take(_ transition: Transition) -> Int64? {
         guard !transition.isAttempt, transition.start < transition.end else { return nil }
         let pid = owner(of: transition.task.pid)

@@ -136,6 +136,30 @@ struct TraceOptions: ParsableArguments {
     @Flag(name: [.short, .long], help: "Print nothing but errors.")
     var quiet = false
 
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "Show a table of the regions that changed last, like top(1), instead of lines.",
+            discussion: """
+                Needs a terminal on standard error, and takes all of it until the trace ends, with \
+                a new picture twice a second. With --log FILE the lines go there. Under `run`, \
+                what the command prints on the same terminal is in the way until the next \
+                picture: redirect it (`-- sh -c './sample >out'`). `!` marks what is writable and \
+                executable.
+                """))
+    var live = false
+
+    @Flag(
+        name: .customLong("no-status"),
+        help: ArgumentHelp(
+            "Show no status line on a terminal while tracing.",
+            discussion: """
+                It has the bottom row, as long as Husk is in the foreground: for a command that \
+                draws on the whole terminal, leave it out. If Husk is killed (SIGKILL), `reset` \
+                gives the row back.
+                """))
+    var hidesStatus = false
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -217,13 +241,33 @@ struct TraceOptions: ParsableArguments {
         transform: HiddenKinds.init)
     var hide: [HiddenKinds] = []
 
+    /// What is printed line by line, or written to a file.
+    var printsLines: Bool { log != nil || !quiet && !live }
+
     var hiddenKinds: Set<RegionLabel.Kind> { Set(hide.flatMap(\.kinds)) }
 
     func validate() throws {
+        if live { try validateLive() }
         guard disassemble >= 0 else {
             throw ValidationError("--disassemble takes a number from 0 on.")
         }
         if let output, output.isEmpty { throw ValidationError("--output needs a name.") }
+    }
+
+    private func validateLive() throws {
+        if quiet {
+            throw ValidationError("--live shows a table, --quiet shows nothing: take one of them.")
+        }
+        if json, log == nil {
+            throw ValidationError(
+                "--live shows a table instead of lines: with --json, say where these go: "
+                    + "--log FILE.")
+        }
+        guard TerminalScreen() != nil else {
+            throw ValidationError(
+                "--live needs a terminal on standard error, one that can move its cursor (TERM). "
+                    + "Leave --live out to have lines.")
+        }
     }
 
     /// What both limits allow.

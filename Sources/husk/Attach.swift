@@ -9,10 +9,12 @@ struct Attach: ParsableCommand {
             Traces all threads of the processes named, until they have ended, the time is up \
             or Ctrl-C is pressed. The processes are not stopped, and go on afterwards.
 
-            Lines go to standard output, notes and the summary to standard error.
+            Lines go to standard output, notes and the summary to standard error. On a terminal \
+            the bottom row shows how the trace goes; --live shows a table of regions instead.
 
             EXAMPLES
               husk attach 4242
+              husk attach --live --hide file,kernel 4242
               husk attach --duration 10s -o out/ $(pidof java)
             """)
 
@@ -39,7 +41,9 @@ struct Attach: ParsableCommand {
             return number
         }
         let session = try TraceSession(
-            options, lines: options.log.map { try LineOutput(path: $0) } ?? .standardOutput)
+            options, lines: options.log.map { try LineOutput(path: $0) } ?? .standardOutput,
+            title: (numbers.count == 1 ? "process " : "processes ")
+                + numbers.map(String.init).joined(separator: ", "))
         throw try session.attach(numbers, wholeTree: tree, present: present)
     }
 }

@@ -20,17 +20,21 @@ final class CaptureWriter: Sendable {
     private let lines: LineOutput?
     private let writesJSON: Bool
     private let json = JSONLines()
+    private let meter: TraceMeter?
     /// Called once when the lines cannot be written any more.
     private let whenReaderLeaves: @Sendable () -> Void
 
-    /// - Parameter lines: nil: no lines are wanted.
+    /// - Parameters:
+    ///   - lines: nil: no lines are wanted.
+    ///   - meter: for what is shown while the trace runs.
     init(
         lines: LineOutput?, json: Bool, instructions: Int, hidden: Set<RegionLabel.Kind>,
-        store: sending CaptureStore?,
+        store: sending CaptureStore?, meter: TraceMeter?,
         whenReaderLeaves: @escaping @Sendable () -> Void
     ) {
         self.lines = lines
         writesJSON = json
+        self.meter = meter
         self.whenReaderLeaves = whenReaderLeaves
         let text = TextLines(
             usesColour: !json && lines?.takesColour ?? false, instructions: instructions,
@@ -43,6 +47,7 @@ final class CaptureWriter: Sendable {
         state.withLock { state in
             state.tally.add(event)
             state.layers.take(event)
+            meter?.take(event, state.tally)
             let (capture, notStored) = put(event, &state)
             if let capture { show(capture, &state) }
             show(event, &state)

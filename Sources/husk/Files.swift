@@ -16,6 +16,24 @@ func isFolder(_ path: String) -> Bool {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
+/// In bytes, of the files in it.
+func folderSize(_ path: String) -> UInt64 {
+    guard let folder = opendir(path) else { return 0 }
+    defer { closedir(folder) }
+    var size: UInt64 = 0
+    var status = stat()
+    while let entry = readdir(folder) {
+        // Unsafe: the name is in the entry, which is valid until the next one is read.
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if fstatat(dirfd(folder), name, &status, 0) == 0, status.st_mode & S_IFMT == S_IFREG {
+            size += UInt64(max(0, status.st_size))
+        }
+    }
+    return size
+}
+
 func isFile(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG

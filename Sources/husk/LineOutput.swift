@@ -12,6 +12,8 @@ final class LineOutput: Sendable {
     private let descriptor: Int32
     private let ownsDescriptor: Bool
     private let failure = Atomic<Int32>(0)
+    /// Held while a line is written.
+    private let turn = Mutex<Void>(())
     /// When to give up on a reader who does not read; 0: never. CLOCK_MONOTONIC, ns.
     private let deadline = Atomic<UInt64>(0)
 
@@ -39,6 +41,15 @@ final class LineOutput: Sendable {
     /// False, now and from then on, if it cannot be written.
     @discardableResult
     func write(_ line: [UInt8]) -> Bool {
+        turn.withLock { _ in writeAll(line) }
+    }
+
+    /// Nil: a line is being written.
+    func betweenLines(_ body: () -> Bool) -> Bool? {
+        turn.withLockIfAvailable { _ in body() }
+    }
+
+    private func writeAll(_ line: [UInt8]) -> Bool {
         guard error == 0 else { return false }
         var rest = line[...]
         while !rest.isEmpty {
@@ -61,7 +72,7 @@ final class LineOutput: Sendable {
     /// longer than this in all: Husk must be able to end.
     func giveUp(after patience: Duration) {
         let nanoseconds = UInt64(max(0, patience / .nanoseconds(1)))
-        deadline.store(Self.now() + nanoseconds, ordering: .relaxed)
+        deadline.store(MonotonicClock.now + nanoseconds, ordering: .relaxed)
     }
 
     private func waitForRoom() -> Bool {
@@ -69,17 +80,11 @@ final class LineOutput: Sendable {
             var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             if poll(&ready, 1, 100) != 0 { return true }
             let limit = deadline.load(ordering: .relaxed)
-            if limit != 0, Self.now() > limit {
+            if limit != 0, MonotonicClock.now > limit {
                 failure.store(EPIPE, ordering: .relaxed)
                 return false
             }
         }
-    }
-
-    private static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// For poll(2): a pipe without a reader shows as POLLERR.

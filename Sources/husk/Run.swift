@@ -10,7 +10,8 @@ struct Run: ParsableCommand {
         discussion: """
             The command keeps its standard input, output and error, and Husk ends with its \
             exit status. Husk's own lines go to standard error, with --json to standard \
-            output; --log FILE keeps them apart from the command's.
+            output; --log FILE keeps them apart from the command's. On a terminal the bottom \
+            row shows how the trace goes; --live shows a table of regions instead of lines.
 
             Ctrl-C ends the command and then the trace: after 5 seconds with SIGTERM, after \
             2 more with SIGKILL. What was captured is kept.
@@ -19,6 +20,7 @@ struct Run: ParsableCommand {
               husk run -- ./sample --its-own-option
               husk run -o sample.husk -- ./sample
               husk run -o out/ --disassemble 8 -- ./sample
+              husk run --live -- sh -c 'node app.js >out'
               husk run --json --log events.jsonl -- node app.js
             """)
 
@@ -56,7 +58,9 @@ struct Run: ParsableCommand {
         let lines: LineOutput = options.json ? .standardOutput : .standardError
         let words = Self.rawTail(of: arguments)
         let session = try TraceSession(
-            options, lines: options.log.map { try LineOutput(path: $0) } ?? lines, command: words)
+            options, lines: options.log.map { try LineOutput(path: $0) } ?? lines,
+            title: words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "),
+            command: words)
         let outcome = try session.run(words)
         throw ExitCode(outcome)
     }

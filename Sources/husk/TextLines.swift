@@ -26,11 +26,7 @@ struct TextLines {
         self.hidden = hidden
     }
 
-    private enum Colour: String {
-        case red = "31"
-        case yellow = "33"
-        case dim = "2"
-    }
+    private typealias Colour = ControlSequence.Colour
 
     /// Nil: of no interest to people. Shared mappings that are not executable are told when they
     /// turn out to be the other face of code; a look that saw nothing new is none.
@@ -334,8 +330,7 @@ struct TextLines {
     }
 
     private func paint(_ text: String, _ colour: Colour?) -> String {
-        guard usesColour, let colour else { return text }
-        return "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m"
+        usesColour ? ControlSequence.paint(text, colour) : text
     }
 }
 

@@ -10,25 +10,33 @@ final class TraceSession {
     private let lines: LineOutput
     private let signals: SignalWatch
     private let writer: CaptureWriter
+    /// On a terminal: what is shown there while the trace runs.
+    private let display: TraceDisplay?
     /// Written to by the ring's thread: the trace has ended, or the reader of the lines has gone.
     private let wake: WakePipe
     /// When `run` ends by itself.
     private var limit = Deadline(after: nil)
 
-    /// - Parameter command: that is to be run; nil: processes run already.
-    init(_ options: TraceOptions, lines: LineOutput, command: [[UInt8]]? = nil) throws {
+    /// - Parameters:
+    ///   - title: what is traced, for people.
+    ///   - command: that is to be run; nil: processes run already.
+    init(
+        _ options: TraceOptions, lines: LineOutput, title: String, command: [[UInt8]]? = nil
+    ) throws {
         self.options = options
         self.lines = lines
+        display = TraceDisplay(options, title: title)
         // Before anything that starts a thread: that would take the signals.
-        signals = try SignalWatch()
+        signals = try SignalWatch(andAlso: display == nil ? [] : TraceDisplay.signals)
         let store = try CaptureStore(options, command: command)
         // Each stop of a target would wake this thread.
         if options.rwx == .trap { SignalWatch.ignoreStops() }
         let wake = try WakePipe()
         self.wake = wake
         writer = CaptureWriter(
-            lines: options.quiet && options.log == nil ? nil : lines, json: options.json,
+            lines: options.printsLines ? lines : nil, json: options.json,
             instructions: options.disassemble, hidden: options.hiddenKinds, store: store,
+            meter: display?.meter,
             whenReaderLeaves: { wake.tell(.readerLeft) })
     }
 
@@ -44,6 +52,8 @@ final class TraceSession {
             "tracing \(pids.count == 1 ? "process" : "processes") "
                 + pids.map(String.init).joined(separator: ", ") + "; Ctrl-C ends the trace")
         let deadline = Deadline(after: options.duration?.duration)
+        display?.begin(tracer)
+        defer { endDisplay() }
         while true {
             wait(until: deadline)
             if wake.has(.traceEnded) || wake.has(.readerLeft) || deadline.hasPassed { break }
@@ -52,6 +62,7 @@ final class TraceSession {
                 break
             }
         }
+        endDisplay()
         return try finish(tracer, target: nil) ?? .success
     }
 
@@ -69,8 +80,11 @@ final class TraceSession {
             writer.discard()
             throw error
         }
+        display?.begin(tracer)
+        defer { endDisplay() }
         let (status, wasAsked) = waitForEnd(of: command)
         if !wasAsked { waitForDescendants(tracer) }
+        endDisplay()
         lines.giveUp(after: Self.readerPatience)
         let own = try finish(tracer, target: status)
         return own?.rawValue ?? Self.exitStatus(for: status)
@@ -192,7 +206,18 @@ final class TraceSession {
     }
 
     private func note(_ text: String) {
-        if !options.quiet { Diagnostics.note(text) }
+        if let display, display.isTable {
+            display.say(text)
+        } else if !options.quiet {
+            Diagnostics.note(text)
+        }
+    }
+
+    /// Before anything is said of how it went.
+    private func endDisplay() {
+        guard let display else { return }
+        display.end()
+        signals.letGo(of: TraceDisplay.signals)
     }
 
     /// How long a reader of the lines who does not read may keep Husk from ending.
@@ -200,12 +225,21 @@ final class TraceSession {
 
     private func nextEndingSignal() -> SignalWatch.Signal? {
         while let signal = signals.next() {
-            if signal.number != SIGCHLD { return signal }
+            switch signal.number {
+            case SIGCHLD: break
+            case SIGTSTP:
+                display?.pause()
+                signals.stopProcess()
+                display?.redraw(afterPause: true)
+            case SIGCONT: display?.redraw(afterPause: true)
+            case SIGWINCH: display?.redraw(afterPause: false)
+            default: return signal
+            }
         }
         return nil
     }
 
-    private var watchesReader = true
+    private lazy var watchesReader = options.printsLines
 
     private func wait(until deadline: Deadline) {
         var descriptors = [
@@ -214,7 +248,9 @@ final class TraceSession {
         ]
         // `husk attach PID | head -1` ends with head, not with the next event.
         if watchesReader { descriptors.append(lines.pollDescriptor) }
-        poll(&descriptors, nfds_t(descriptors.count), deadline.millisecondsLeft)
+        let left = [deadline, display?.next].compactMap { $0?.millisecondsLeft }.filter { $0 >= 0 }
+        poll(&descriptors, nfds_t(descriptors.count), left.min() ?? -1)
+        display?.refresh()
         if descriptors[1].revents != 0 { wake.read() }
         if watchesReader, descriptors[2].revents & Int16(POLLERR) != 0 {
             wake.tell(.readerLeft)

@@ -37,13 +37,7 @@ struct Verify: ParsableCommand {
     var capture: String
 
     func run() throws {
-        var progress = ProgressLine()
-        let onProgress: (VerificationReport.Counts) -> Void = { counts in
-            let place = counts.lines > 0 ? "line \(counts.lines), " : ""
-            progress.show("\(place)\(TextLines.size(counts.bytesRead)) read")
-        }
-        let report = try isFolder(capture) ? verifyFolder(onProgress) : verifyFile(onProgress)
-        progress.clear()
+        let report = try isFolder(capture) ? verifyFolder() : verifyFile()
         let text = json ? try VerificationText.json(report) : VerificationText.text(report)
         guard LineOutput.standardOutput.write(Array(text.utf8)) else {
             throw OutputError(
@@ -53,19 +47,35 @@ struct Verify: ParsableCommand {
         if report.saysComplete != true { throw ExitStatus.incomplete }
     }
 
-    private func verifyFolder(
-        _ onProgress: @escaping (VerificationReport.Counts) -> Void
-    ) throws -> VerificationReport {
+    private func verifyFolder() throws -> VerificationReport {
         var verifier = CaptureVerifier(path: capture)
-        verifier.onProgress = onProgress
+        var progress = ProgressLine()
+        let total = folderSize(capture)
+        verifier.onProgress = { progress.show($0.bytesRead, of: total) }
+        defer { progress.clear() }
         return try verifier.verify()
     }
 
-    private func verifyFile(
-        _ onProgress: @escaping (VerificationReport.Counts) -> Void
-    ) throws -> VerificationReport {
+    /// First the contents are looked at, then the pages that have them.
+    private func verifyFile() throws -> VerificationReport {
         var verifier = CaptureFileVerifier(path: capture)
-        verifier.onProgress = onProgress
+        // What is wrong with the file, the verifier says.
+        guard let info = try? CaptureFile(path: capture).info else { return try verifier.verify() }
+        var contents = ProgressLine()
+        var pages: ProgressLine?
+        verifier.onProgress = { counts in
+            if counts.pages == 0 {
+                contents.show(UInt64(counts.files), of: info.contents, .items("content"))
+            } else {
+                contents.clear()
+                if pages == nil { pages = ProgressLine() }
+                pages?.show(counts.pages, of: info.pages, .items("page"))
+            }
+        }
+        defer {
+            contents.clear()
+            pages?.clear()
+        }
         return try verifier.verify()
     }
 }

@@ -498,4 +498,36 @@ struct TracerTests {
         #expect(pages.count == 1)
         #expect(process.finish().status == 7)
     }
+
+    @Test("tells how full the ring is while it runs")
+    func ringFill() throws {
+        let fills = Locked<[Double]>([])
+        let source = Locked<Tracer?>(nil)
+        let command = try HeldCommand([BuildProducts.fixture("wait")])
+        var configuration = Tracer.Configuration()
+        configuration.ringSize = 1 << 20
+        configuration.capturesPresent = true
+        // While this runs nothing is read: what the target does meanwhile waits in the ring.
+        configuration.onEvent = { event in
+            guard case .programExecution = event else { return }
+            usleep(200_000)
+            if let fill = source.value?.ringFill { fills.update { $0.append(fill) } }
+        }
+        let tracer = Tracer(pid: command.pid, configuration: configuration)
+        #expect(tracer.ringFill == nil)
+        try tracer.start()
+        source.update { $0 = tracer }
+        #expect(tracer.ringFill == 0)
+        try command.execute()
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while fills.value.isEmpty || tracer.ringFill != 0, Date() < deadline { usleep(10_000) }
+        #expect(tracer.ringFill == 0)
+        source.update { $0 = nil }
+        try tracer.stop()
+        #expect(tracer.ringFill == nil)
+        kill(command.pid, SIGKILL)
+        _ = command.poll()
+        let highest = fills.value.max() ?? 0
+        #expect(highest > 0.1 && highest <= 1, "\(fills.value)")
+    }
 }

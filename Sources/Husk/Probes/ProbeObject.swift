@@ -13,8 +13,8 @@ final class ProbeObject {
     /// Unsafe: libbpf's handles. Non-null from init to deinit, used by no one else.
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
-    /// Unsafe: a page of the ring, mapped when it is first asked for.
-    private var consumerPage: UnsafeMutableRawPointer?
+    /// Nil: they cannot be mapped.
+    private(set) var ringPositions: RingPositions?
     private var watchesChangingMemory = false
     let variant: Variant
     private let sampleRate: Int
@@ -117,13 +117,11 @@ final class ProbeObject {
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
         if result != 0 { throw Self.loadFailure(-result, log) }
         fillDigestKey()
+        ringPositions = RingPositions(ring: ringDescriptor, size: options.ringSize)
     }
 
     deinit {
         detach()
-        if let consumerPage, consumerPage != MAP_FAILED {
-            munmap(consumerPage, Int(getpagesize()))
-        }
         bpf_object__close(object)
     }
 
@@ -469,17 +467,8 @@ final class ProbeObject {
         return found
     }
 
-    /// How far the ring has been read: the kernel's own word for it (bpf/ringbuf.c), which stands at
-    /// the beginning of the map's first page.
-    var consumerPosition: UInt64 {
-        if consumerPage == nil {
-            consumerPage = mmap(
-                nil, Int(getpagesize()), PROT_READ, MAP_SHARED, ringDescriptor, 0)
-        }
-        guard let page = consumerPage, page != MAP_FAILED else { return 0 }
-        // Safe: one page of the map, for as long as this object is.
-        return page.load(as: UInt64.self)
-    }
+    /// How far the ring has been read.
+    var consumerPosition: UInt64 { ringPositions?.consumer ?? 0 }
 
     func forget(_ stop: Stop) {
         var key = stop

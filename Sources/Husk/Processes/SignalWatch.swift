@@ -24,13 +24,17 @@ public final class SignalWatch: Sendable {
     /// Readable when a signal waits.
     public var descriptor: Int32 { source.number }
 
-    public init() throws(HuskError) {
+    /// - Parameter others: to be received, too. What they would do by themselves, they no longer
+    ///   do (``stopProcess()``).
+    public init(andAlso others: [Int32] = []) throws(HuskError) {
         previousMask = Self.currentMask()
         ignoredChildSignal = husk_signal_is_ignored(SIGCHLD) != 0
         if ignoredChildSignal { Glibc.signal(SIGCHLD, SIG_DFL) }
         var watched = sigset_t()
         sigemptyset(&watched)
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD] { sigaddset(&watched, signal) }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD] + others {
+            sigaddset(&watched, signal)
+        }
         source = try OwnedDescriptor(resultOf: husk_signalfd_open(&watched), "signalfd")
         // Blocked, not ignored: an ignored SIGPIPE would be inherited through exec. Never
         // unblocked either: one that waits would end the process then.
@@ -43,6 +47,27 @@ public final class SignalWatch: Sendable {
         var signal = husk_signal()
         guard husk_signalfd_read(source.number, &signal) == 1 else { return nil }
         return Signal(number: signal.number, isFromKernel: signal.sent_by_kernel != 0)
+    }
+
+    /// What SIGTSTP would have done had it not been received: stops this process, unless that
+    /// signal is ignored. Returns when it goes on. On the thread that has made the watch.
+    public func stopProcess() {
+        var stop = sigset_t()
+        sigemptyset(&stop)
+        sigaddset(&stop, SIGTSTP)
+        raise(SIGTSTP)  // waits until it is let in
+        pthread_sigmask(SIG_UNBLOCK, &stop, nil)
+        pthread_sigmask(SIG_BLOCK, &stop, nil)
+    }
+
+    /// From now on these do by themselves what they do, if they did when the watch was made. On the
+    /// thread that has made it.
+    public func letGo(of numbers: [Int32]) {
+        var free = sigset_t()
+        sigemptyset(&free)
+        var blocked = previousMask
+        for number in numbers where sigismember(&blocked, number) == 0 { sigaddset(&free, number) }
+        pthread_sigmask(SIG_UNBLOCK, &free, nil)
     }
 
     static func currentMask() -> sigset_t {

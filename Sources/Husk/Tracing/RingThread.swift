@@ -11,8 +11,8 @@ internal import HuskProbes
 /// Blocks in poll(2) until there are records, a target has ended or it is told to stop, so
 /// an idle trace costs nothing.
 final class RingThread: @unchecked Sendable {
-    // Guard: everything but `wake`, `isReady` and the kernel's own map of targets is used by the thread
-    // itself only, once it runs. `start` hands it over, `stop` joins the thread before anything
+    // Guard: everything but `wake`, `isReady`, `ringPositions` and the kernel's own map of targets is
+    // used by the thread itself only, once it runs. `start` hands it over, `stop` joins the thread before anything
     // is looked at again; both are called under the tracer's lock.
     private let probes: ProbeObject
     /// The processes that the trace was started on; others may join them.
@@ -26,6 +26,7 @@ final class RingThread: @unchecked Sendable {
     /// Who enforces W^X, if that is wanted.
     private let enforcer: Enforcer?
     private let pageBudget: UInt64
+    private let ringPositions: RingPositions?
     /// Where threads cannot wait in the kernel, and may be held at all.
     private let guardian: Guardian?
     private let sink: @Sendable (Event) -> Void
@@ -50,6 +51,7 @@ final class RingThread: @unchecked Sendable {
         self.lookInterval = lookInterval
         self.enforcer = enforcer
         self.pageBudget = pageBudget
+        ringPositions = probes.ringPositions
         guardian = stopsTargets ? try Guardian(probes) : nil
         self.sink = sink
         self.whenDone = whenDone
@@ -89,6 +91,9 @@ final class RingThread: @unchecked Sendable {
 
     /// Asks the kernel. From any thread, under the tracer's lock.
     var hasLivingTargets: Bool { thread != nil && !probes.watchesNoOne }
+
+    /// How full the ring is, from 0 to 1. From any thread; it is no system call.
+    var ringFill: Double? { ringPositions?.fill }
 
     // MARK: On the thread
 

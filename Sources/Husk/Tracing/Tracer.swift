@@ -181,6 +181,15 @@ public final class Tracer: Sendable {
         }
     }
 
+    /// How full the ring between the kernel and Husk is at this moment, from 0 to 1: what waits
+    /// to be read. Near 1, targets are held or their pages are lost (``Configuration/neverStalls``).
+    /// Asking costs no system call. Nil: the trace does not run.
+    public var ringFill: Double? {
+        state.withLock { state in
+            if case .running(let thread) = state { thread.ringFill } else { nil }
+        }
+    }
+
     /// How many record numbers the kernel side has given on each CPU, and how many have never
     /// arrived; empty before ``stop()``.
     public var recordCounts: [RecordCount] { collector.recordCounts }

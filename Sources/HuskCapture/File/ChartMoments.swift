@@ -25,8 +25,8 @@ extension CaptureFile {
     /// For how many transitions each one's generation is looked up.
     private static let generationLimit: UInt64 = 20_000
 
-    /// Moments of regions, by time. At most some `limit`: of more transitions those of one kind that
-    /// a region had within a span are told as one.
+    /// Moments of regions, by time. Of more transitions than `limit` those of one kind that a region
+    /// had within a span are told as one, so that there are some `limit` (or some for each region).
     ///
     /// - Returns: the span in nanoseconds; 0: each moment is one transition.
     public func forEachChartMoment(
@@ -42,15 +42,22 @@ extension CaptureFile {
             return 0
         }
         let bounds = try lookUp { db in
-            try Row.fetchOne(db, sql: "SELECT min(time_ns), max(time_ns) FROM transition")
+            try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT min(time_ns), max(time_ns), count(DISTINCT region) FROM transition \
+                    WHERE region IS NOT NULL
+                    """)
         }
         var fields = RowFields(bounds ?? Row())
         let first = try fields.optionalInteger() ?? 0
         let last = try fields.optionalInteger() ?? 0
+        let regions = try fields.count()
+        let spans = max(16, min(2000, Int64(clamping: limit) / Int64(max(1, regions))))
         // Times may be anything, in any order.
         let duration = last.subtractingReportingOverflow(first)
-        let span = max(1, duration.overflow ? Int64.max : duration.partialValue / 2000)
-        try forEachJoinedMoment(since: first, span: span, limit: limit, body)
+        let span = max(1, duration.overflow ? Int64.max : duration.partialValue / spans)
+        try forEachJoinedMoment(since: first, span: span, body)
         return span.restored
     }
 
@@ -69,7 +76,7 @@ extension CaptureFile {
     }
 
     private func forEachJoinedMoment(
-        since first: Int64, span: Int64, limit: UInt64, _ body: (ChartMoment) throws -> Void
+        since first: Int64, span: Int64, _ body: (ChartMoment) throws -> Void
     ) throws {
         // The columns that are not sums are those of the row that max() chooses.
         try forEachMoment(
@@ -77,8 +84,8 @@ extension CaptureFile {
             SELECT min(time_ns), region, kind, previous, effective, count(*), \
             sum(coalesce(captured, 0)), sum(coalesce(lost, 0)), NULL, max(position) \
             FROM transition WHERE region IS NOT NULL \
-            GROUP BY region, (time_ns - ?) / ?, kind, effective ORDER BY min(time_ns) LIMIT ?
-            """, [first, span, Int64(clamping: limit) &* 2], body)
+            GROUP BY region, (time_ns - ?) / ?, kind, effective ORDER BY min(time_ns)
+            """, [first, span], body)
     }
 
     private func forEachMoment(

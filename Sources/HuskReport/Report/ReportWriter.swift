@@ -24,8 +24,8 @@ public struct ReportWriter {
     public var budget: UInt64 = 24 << 20
     /// Code of files that is as it is on disk, too.
     public var everything = false
-    /// Called with parts of a thousand that are done.
-    public var onProgress: ((Int) -> Void)?
+    /// Called with the regions whose contents have been taken, and how many there are.
+    public var onProgress: ((_ done: UInt64, _ total: UInt64) -> Void)?
 
     private let documents: CaptureDocuments
 
@@ -40,6 +40,8 @@ public struct ReportWriter {
         let overview = try documents.overview()
         try blocks.add("overview", CaptureDocuments.encode(overview))
         try blocks.add("timeline", CaptureDocuments.encode(try documents.timeline()))
+        // Blocks of pages are counted by themselves.
+        try blocks.flush()
         let held = try addPages(to: &blocks, &outcome)
         try addRegions(held: held, to: &blocks)
         try blocks.flush()
@@ -78,7 +80,7 @@ public struct ReportWriter {
         }
         let before = blocks.size
         for (number, region) in order.enumerated() {
-            onProgress?(number * 900 / max(1, order.count))
+            onProgress?(UInt64(number), UInt64(order.count))
             var snapshots: [StoredSnapshot] = []
             try documents.file.forEachSnapshot(region: region.life.id) { snapshot in
                 guard let content = snapshot.content else { return true }
@@ -117,8 +119,7 @@ public struct ReportWriter {
 
     private func addRegions(held: Set<PageName>, to blocks: inout ReportBlocks) throws {
         let regions = try documents.regions.get().regions
-        for (number, region) in regions.enumerated() {
-            onProgress?(900 + number * 100 / max(1, regions.count))
+        for region in regions {
             if let detail = try documents.detail(of: region.life.id, held: held) {
                 try blocks.add("region/\(region.life.id)", CaptureDocuments.encode(detail))
             }

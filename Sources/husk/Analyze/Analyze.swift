@@ -56,8 +56,8 @@ struct Analyze: ParsableCommand {
         var analysis = try CaptureAnalysis(file, rules: compiled)
         analysis.everything = everything
         var progress = ProgressLine()
-        let total = TextLines.count(file.info.pages, "page")
-        analysis.onProgress = { progress.show("\($0) of \(total)") }
+        let total = file.info.pages
+        analysis.onProgress = { progress.show($0, of: total, .items("page")) }
         let record = try analysis.run(version: huskVersion, rulesName: rules)
         progress.clear()
         let lines =

@@ -29,7 +29,7 @@ struct ExportCore: ParsableCommand {
         let core = try CoreFile(image, contents: file)
         let path = options.outputPath(or: "core.\(image.pid)")
         let output = try OutputFile(path: path, replaces: options.force)
-        var progress = WriteProgress(of: path, total: core.summary.size)
+        var progress = WriteProgress(of: core.summary.size)
         try core.write { portion in
             try output.write(portion)
             progress.add(portion.count)

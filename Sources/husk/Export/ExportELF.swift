@@ -75,7 +75,7 @@ struct ExportELF: ParsableCommand {
             addresses: addresses == .linked ? .linked : .captured)
         let path = options.outputPath(or: "image-\(found.base.hexadecimal).elf")
         let output = try OutputFile(path: path, replaces: options.force, isExecutable: true)
-        var progress = WriteProgress(of: path, total: rebuilt.size)
+        var progress = WriteProgress(of: rebuilt.size)
         try rebuilt.write { portion in
             try output.write(portion)
             progress.add(portion.count)

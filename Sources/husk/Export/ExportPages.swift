@@ -30,7 +30,7 @@ struct ExportPages: ParsableCommand {
 
     func run() throws {
         let file = try CaptureFile(path: capture)
-        var progress = WriteProgress(of: output, total: file.info.bytes)
+        var progress = WriteProgress(of: file.info.bytes)
         let tally = try FolderExport(file).write(to: output) { progress.add($0) }
         progress.clear()
         Diagnostics.note(

@@ -35,7 +35,7 @@ struct ExportRegions: ParsableCommand {
         let file = try CaptureFile(path: capture)
         let (image, entry) = try moment.image(in: file)
         let memory = RegionFolder(image, entry: entry, contents: file)
-        var progress = WriteProgress(of: output, total: memory.size)
+        var progress = WriteProgress(of: memory.size)
         let summary = try memory.write(to: output) { progress.add($0) }
         progress.clear()
         Diagnostics.note(

@@ -26,7 +26,7 @@ struct LineDestination {
             return
         }
         let output = try OutputFile(path: path, replaces: options.force)
-        var progress = WriteProgress(of: path, total: file.info.bytes)
+        var progress = WriteProgress(of: file.info.bytes)
         try produce(
             { progress.add($0) },
             {

@@ -49,8 +49,8 @@ struct Report: ParsableCommand {
         var writer = ReportWriter(CaptureDocuments(file, analysis: record))
         if let budget { writer.budget = budget.bytes }
         writer.everything = everything
-        let progress = ReportProgress()
-        writer.onProgress = { progress.show($0) }
+        var progress = ProgressLine()
+        writer.onProgress = { progress.show($0, of: $1, .items("region")) }
         let outcome = try writer.write(to: output)
         try output.finish()
         progress.clear()
@@ -69,14 +69,6 @@ struct Report: ParsableCommand {
         if left > 0 { text += "; \(left) did not fit (--budget)" }
         return text
     }
-}
-
-/// The progress line, for a closure that is called again and again.
-private final class ReportProgress {
-    private var line = ProgressLine()
-
-    func show(_ thousandths: Int) { line.show("report: \(thousandths / 10) %") }
-    func clear() { line.clear() }
 }
 
 /// What is notable in a capture: as it is stored, or found now.
@@ -99,24 +91,10 @@ struct AnalysisOptions: ParsableArguments {
         if compiled == nil, let stored = try file.analysis() { return stored }
         if leavesOut, compiled == nil { return nil }
         var analysis = try CaptureAnalysis(file, rules: compiled)
-        let progress = AnalysisProgress(total: file.info.pages)
-        analysis.onProgress = { progress.show($0) }
+        var progress = ProgressLine()
+        let total = file.info.pages
+        analysis.onProgress = { progress.show($0, of: total, .items("page")) }
         defer { progress.clear() }
         return try analysis.run(version: huskVersion, rulesName: rules)
     }
-}
-
-private final class AnalysisProgress {
-    private var line = ProgressLine()
-    private let total: UInt64
-
-    init(total: UInt64) {
-        self.total = total
-    }
-
-    func show(_ pages: UInt64) {
-        line.show("analyzing: \(pages) of \(TextLines.count(total, "page"))")
-    }
-
-    func clear() { line.clear() }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
-import Dispatch
-import Glibc
+import Foundation
 import Husk
 import HuskCapture
 import HuskReport
@@ -75,27 +74,43 @@ struct View: ParsableCommand {
         host == "localhost" || host == "::1" || host.hasPrefix("127.")
     }
 
-    private final class Outcome: @unchecked Sendable {
-        // Written before the semaphore is signalled and read after it.
-        var failure: (any Error)?
-    }
-
     /// Commands are not asynchronous; the server is.
     private static func wait(
         for viewer: Viewer, whenReady: @escaping @Sendable (String) -> Void
     ) throws {
-        let outcome = Outcome()
-        let end = DispatchSemaphore(value: 0)
+        let end = End()
         Task {
             do {
                 try await viewer.run(whenReady: whenReady)
+                end.tell(.success(()))
             } catch {
-                outcome.failure = error
+                end.tell(.failure(error))
             }
-            end.signal()
         }
-        end.wait()
-        if let failure = outcome.failure { throw failure }
+        try end.wait().get()
+    }
+
+    /// How it ended, for a thread that waits for that.
+    private final class End: @unchecked Sendable {
+        // Guarded by the condition.
+        private var result: Result<Void, any Error>?
+        private let condition = NSCondition()
+
+        func tell(_ result: Result<Void, any Error>) {
+            condition.lock()
+            self.result = result
+            condition.signal()
+            condition.unlock()
+        }
+
+        func wait() -> Result<Void, any Error> {
+            condition.lock()
+            defer { condition.unlock() }
+            while true {
+                if let result { return result }
+                condition.wait()
+            }
+        }
     }
 }
 
