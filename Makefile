@@ -30,7 +30,9 @@ deps:
 
 # The programs that the tests trace; those that are there already are not installed again.
 test-deps: deps
-	@Tools/install-packages luajit procps util-linux binutils gdb sqlite3
+	@Tools/install-packages luajit procps util-linux binutils gdb sqlite3 iproute2 \
+		chromium chromium-driver python3 python3-selenium
+	@Tools/get-axe .build/browser/axe.min.js
 	@command -v perl >/dev/null || Tools/install-packages perl
 	@command -v node >/dev/null || Tools/install-packages nodejs
 	@command -v javac >/dev/null || Tools/install-packages openjdk-17-jdk-headless
