@@ -20,7 +20,11 @@ function hashFor(id, place) {
 }
 
 function openRegion(id, place) {
-  const to = hashFor(id, place);
+  openHash(hashFor(id, place));
+}
+
+function openHash(to) {
+  // What is shown already is shown again: it may have been scrolled away.
   if (location.hash === to) applyHash(true);
   else location.hash = to;
 }
