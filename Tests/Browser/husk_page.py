@@ -152,7 +152,8 @@ class HuskPage:
         self.panel_ready()
 
     def press(self, *keys):
-        self.driver.find_element(By.TAG_NAME, "body").send_keys(*keys)
+        """To what has the focus."""
+        self.driver.switch_to.active_element.send_keys(*keys)
 
     # What is asked
 
