@@ -55,8 +55,6 @@ def check(page, asked):
             page.open_hit()
             told["search"]["disassembly"] = page.disassembly()
     if asked.click_layer is not None:
-        if asked.search is not None:
-            page.driver.execute_script("document.getElementById('results-close').click()")
         told["layerDisassembly"] = page.click_layer(asked.click_layer)
     if asked.open_region is not None:
         page.open_region(asked.open_region)

@@ -129,12 +129,17 @@ class HuskPage:
         return {"hits": len(hits), "first": hits[0].text if hits else None,
                 "state": self.driver.find_element(By.ID, "results-state").text}
 
+    def close_search(self):
+        self.driver.execute_script("document.getElementById('results-close').click()")
+
     def open_hit(self, index=0):
-        link = self.driver.find_elements(By.CSS_SELECTOR, "#results-list a")[index]
+        link = self.driver.find_elements(By.CSS_SELECTOR, "#results-list button")[index]
         link.click()
         self.panel_ready()
 
     def click_layer(self, index):
+        if self.driver.find_element(By.ID, "results").is_displayed():
+            self.close_search()
         self.driver.find_elements(By.CSS_SELECTOR, "button.layer-open")[index].click()
         self.panel_ready()
         return self.disassembly()
@@ -147,7 +152,8 @@ class HuskPage:
         self.panel_ready()
 
     def press(self, *keys):
-        self.driver.find_element(By.TAG_NAME, "body").send_keys(*keys)
+        """To what has the focus."""
+        self.driver.switch_to.active_element.send_keys(*keys)
 
     # What is asked
 
@@ -169,7 +175,8 @@ class HuskPage:
           const top = box.getBoundingClientRect().top;
           return [...box.querySelectorAll('.line')]
             .filter((l) => l.getBoundingClientRect().bottom > top)
-            .slice(0, arguments[0]).map((l) => l.innerText.replace(/\\s+/g, ' ').trim());""", most)
+            .slice(0, arguments[0]).map((l) => [...l.childNodes].map((n) => n.textContent)
+              .join(' ').replace(/\\s+/g, ' ').trim());""", most)
 
     def expected(self, text):
         return bool(self.driver.execute_script(EXPECTED, text))
@@ -204,7 +211,7 @@ class HuskPage:
         timed["filterMs"] = act(TIMED, f"{before}{box} box.value = 'anonymous'; {event}", drawn)
         act(TIMED, f"{before}{box} box.value = ''; {event}", drawn)
         timed["selectMs"] = act(TIMED, f"location.hash = {json.dumps(row)};",
-                                "document.documentElement.dataset.panel === 'ready'")
+                                "['ready', 'error'].includes(document.documentElement.dataset.panel)")
         timed["zoomMs"] = act(
             TIMED, f"{before} document.getElementById('zoom-in').click();", drawn)
         act(TIMED, f"{before} document.getElementById('zoom-reset').click();", drawn)

@@ -7,8 +7,7 @@ const LARGEST_PAGE = 65536;
 function readPage(told) {
   let bytes;
   try {
-    const text = atob(String(told.bytes || '').slice(0, LARGEST_PAGE * 2));
-    bytes = Uint8Array.from(text.slice(0, LARGEST_PAGE), (c) => c.charCodeAt(0));
+    bytes = bytesOf(String(told.bytes || '').slice(0, LARGEST_PAGE * 2)).subarray(0, LARGEST_PAGE);
   } catch {
     throw new DocumentError('The bytes of this page cannot be read.');
   }
@@ -26,7 +25,7 @@ class CodeView {
     this.page = page;
     this.address = address;
     this.bytes = new Array(page.bytes.length);
-    this.letters = new Array(page.bytes.length);
+    this.letters = new Map();   // of rows in which some are shown apart
     this.lineAt = new Int32Array(page.bytes.length).fill(-1);
     page.lines.forEach((line, index) => {
       for (let o = Math.max(0, line.offset); o < Math.min(page.bytes.length, line.offset + line.length); o++) {
@@ -50,16 +49,16 @@ class CodeView {
       const line = make('div', {class: 'hex-row'});
       line.append(make('span', {class: 'at', text: hex(row).padStart(3, '0')}));
       const data = make('span', {class: 'data'}), text = make('span', {class: 'letters'});
+      let letters = '';
       for (let o = row; o < Math.min(row + 16, bytes.length); o++) {
-        const byte = document.createElement('i'), letter = document.createElement('i');
+        const byte = document.createElement('i');
         byte.textContent = hex2(bytes[o]);
-        letter.textContent = printable(bytes[o]);
         if (!bytes[o]) byte.className = 'zero';
         this.bytes[o] = byte;
-        this.letters[o] = letter;
         data.append(byte);
-        text.append(letter);
+        letters += printable(bytes[o]);
       }
+      text.textContent = letters;
       line.append(data, text);
       parts.append(line);
     }
@@ -145,10 +144,22 @@ class CodeView {
     if (scrollCode && this.rows[index]) scrollWithin(this.codeBox, this.rows[index]);
   }
 
+  /// An element for one letter: made when it is needed, most rows stay plain text.
+  letter(offset) {
+    const row = offset >> 4;
+    if (!this.letters.has(row)) {
+      const box = this.hexBox.children[row].lastChild;
+      const letters = [...box.textContent].map((text) => make('i', {text}));
+      box.replaceChildren(...letters);
+      this.letters.set(row, letters);
+    }
+    return this.letters.get(row)[offset & 15];
+  }
+
   show(from, to, index) {
     for (const element of this.hot) element.classList.remove('hot');
     this.hot = [];
-    for (let o = from; o < Math.min(to, this.bytes.length); o++) this.hot.push(this.bytes[o], this.letters[o]);
+    for (let o = from; o < Math.min(to, this.bytes.length); o++) this.hot.push(this.bytes[o], this.letter(o));
     if (this.chosen) this.chosen.setAttribute('aria-selected', 'false');
     this.chosen = this.rows[index] || null;
     if (this.chosen) {
@@ -164,7 +175,7 @@ class CodeView {
     const end = Math.min(this.bytes.length, offset + clamp(length, 1, 4096));
     for (let o = Math.max(0, offset); o < end; o++) {
       this.bytes[o].classList.add('marked');
-      this.letters[o].classList.add('marked');
+      this.letter(o).classList.add('marked');
       if (this.rows[this.lineAt[o]]) this.rows[this.lineAt[o]].classList.add('marked');
     }
   }

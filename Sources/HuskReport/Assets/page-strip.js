@@ -28,8 +28,12 @@ class PageStrip {
   indexAt(event) {
     if (!this.state || !this.state.pages.length) return -1;
     const box = this.canvas.getBoundingClientRect();
-    return clamp(Math.floor((event.clientX - box.left) / box.width * this.state.pages.length), 0,
+    return clamp(Math.floor((event.clientX - box.left) / this.barWidth(box.width)), 0,
       this.state.pages.length - 1);
+  }
+
+  barWidth(width) {
+    return Math.min(18, width / this.state.pages.length);
   }
 
   show(state, looks, page) {
@@ -49,7 +53,7 @@ class PageStrip {
     g.scale(ratio, ratio);
     const c = palette.colours;
     const {pages, changed} = this.state;
-    const w = width / pages.length;
+    const w = this.barWidth(width);
     const colours = {code: c.execute, image: c.both, packed: c.accent, data: c.write, zeros: c.read, unknown: c.soft};
     for (let i = 0; i < pages.length; i++) {
       const p = pages[i];

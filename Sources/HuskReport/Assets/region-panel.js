@@ -20,7 +20,11 @@ function hashFor(id, place) {
 }
 
 function openRegion(id, place) {
-  const to = hashFor(id, place);
+  openHash(hashFor(id, place));
+}
+
+function openHash(to) {
+  // What is shown already is shown again: it may have been scrolled away.
   if (location.hash === to) applyHash(true);
   else location.hash = to;
 }
@@ -121,11 +125,21 @@ function panelFacts(region) {
   }
   const layer = model.layers.find((l) => l.id === region.layer && l.id !== null);
   if (layer) {
-    add('layer', `${finite(layer.number, 0)}${layer.entry ? `, entry ${clip(layer.entry, 16)}` : ''}`,
-      layer.by ? make('span', {class: 'soft', text: ` ${clip(layer.by, 300)}`}) : '');
+    add('layer', `${finite(layer.number, 0)}${layer.entry ? `, entry ${clip(layer.entry, 16)}` : ''}`);
   }
   if (region.lost > 0) add('lost', make('span', {class: 'tag tag-lost', text: plural(region.lost, 'page')}));
-  const box = make('div', null, list);
+  return list;
+}
+
+/// Why it matters: findings, and who made the layer.
+function whySection(region) {
+  const layer = model.layers.find((l) => l.id === region.layer && l.id !== null);
+  if (!region.findings.length && !(layer && layer.by)) return null;
+  const box = toldSection('Findings', region.findings.length);
+  if (layer && layer.by) {
+    box.append(make('p', {class: 'finding-line'}, make('b', {text: `layer ${finite(layer.number, 0)}`}),
+      ` ${clip(layer.by, 400)}`));
+  }
   for (const f of region.findings.slice(0, 20)) {
     box.append(make('p', {class: `finding-line${f.importance === 'notable' ? ' notable' : ''}`},
       make('b', {text: clip(f.kind, 60)}), ' ',
@@ -169,7 +183,7 @@ function fillPanel(place) {
       button('\u203a', () => stepPage(1), {'aria-label': 'Next page'}), parts.pageText),
     parts.strip.canvas, stripLegend(), parts.from, parts.tabs, parts.view, command);
   }
-  box.querySelector('.loading').replaceWith(code, ...toldSections(doc, panel.region));
+  box.querySelector('.loading').replaceWith(code, whySection(panel.region) || '', ...toldSections(doc, panel.region));
   if (panel.states.snapshots.length) goToPlace(place);
   else document.documentElement.dataset.panel = 'ready';
 }

@@ -50,7 +50,7 @@ function imageSection(doc) {
 }
 
 function toldTable(title, heads, rows) {
-  return make('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title},
+  return make('div', {class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `Table: ${title}`},
     make('table', {class: 'list'}, make('thead', null, make('tr', null, ...heads.map((h) => make('th', {scope: 'col', text: h})))),
       make('tbody', null, ...rows)));
 }

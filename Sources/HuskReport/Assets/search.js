@@ -16,21 +16,22 @@ function startSearch() {
   });
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'ArrowDown') return;
-    const first = byId('results-list').querySelector('a');
+    const first = byId('results-list').querySelector('button');
     if (first) { event.preventDefault(); first.focus(); }
   });
   byId('results-list').addEventListener('keydown', (event) => {
     const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
     if (!step) return;
     event.preventDefault();
-    const links = [...byId('results-list').querySelectorAll('a')];
+    const links = [...byId('results-list').querySelectorAll('button')];
     const to = links[links.indexOf(document.activeElement) + step];
     (to || box).focus();
   });
   byId('results-list').addEventListener('click', (event) => {
-    const link = event.target.closest('a');
-    // A hit that is shown already must be shown again.
-    if (link && link.hash === location.hash) applyHash(true);
+    const hit = event.target.closest('button');
+    if (!hit) return;
+    panel.tab = 'code';
+    openHash(hit.dataset.hash);
   });
   byId('results-stop').addEventListener('click', stopSearch);
   byId('results-close').addEventListener('click', () => { closeSearch(); box.focus(); });
@@ -85,7 +86,8 @@ async function runSearch(text, inContents) {
 
 function addHit(hash, where, ...about) {
   search.hits++;
-  byId('results-list').append(make('li', null, make('a', {href: hash}, make('code', {text: where})), ' ', ...about));
+  byId('results-list').append(make('li', null,
+    make('button', {type: 'button', class: 'link', 'data-hash': hash}, make('code', {text: where})), ' ', ...about));
 }
 
 /// Addresses, names, findings, rules.
