@@ -33,10 +33,8 @@ const text = arguments[0];
 const isSeen = document.body.innerText.includes(text)
   || document.body.textContent.includes(text) && [...document.querySelectorAll('main *, aside *')]
     .some((e) => !e.children.length && e.textContent.includes(text) && e.checkVisibility());
-const made = document.createElement('template');
-made.innerHTML = text;
-const names = [...made.content.querySelectorAll('img, iframe, object, script, svg, marquee')]
-  .map((e) => e.localName);
+const names = [...text.matchAll(/<\\s*(img|iframe|object|script|svg|marquee)/gi)]
+  .map((m) => m[1].toLowerCase());
 const inPage = names.some((n) => n !== 'script' && n !== 'svg' && document.querySelector(n));
 return isSeen && !inPage;
 """

@@ -148,7 +148,9 @@ enum LargeCapture {
                 for page in 0..<4 as Range<UInt64> {
                     var sample = Sample.page(id, start.advanced(by: page * 4096), fill: 0)
                     var bytes = [UInt8](repeating: 0x90, count: 4096)
-                    for index in 0..<8 { bytes[index] = UInt8(truncatingIfNeeded: id >> (8 * index)) }
+                    for index in 0..<8 {
+                        bytes[index] = UInt8(truncatingIfNeeded: id >> (8 * index))
+                    }
                     bytes[8] = UInt8(page)
                     sample.body = .content(PageContent(bytes), reader: .bpfNoFault)
                     sample.generation = generation

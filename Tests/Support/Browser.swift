@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-public import Foundation
+internal import Foundation
 
 /// A real browser (headless Chromium) that looks at a page: Tests/Browser/check_page.py, which
 /// drives it by Selenium.
@@ -14,7 +14,8 @@ public enum Browser {
             return "there is no \(program) (apt-get install chromium chromium-driver)"
         }
         let selenium = try? Running("/usr/bin/python3", ["-c", "import selenium"]).finish()
-        return selenium?.status == 0 ? nil : "there is no Selenium (apt-get install python3-selenium)"
+        return selenium?.status == 0
+            ? nil : "there is no Selenium (apt-get install python3-selenium)"
     }()
 
     /// axe-core, which checks accessibility; nil: it could not be had (Tools/get-axe has said why).
