@@ -3,7 +3,10 @@
 // What both charts share: lanes of regions under each other, scrolled by the browser, drawn on
 // a canvas that stays in sight; only lanes in sight are drawn.
 
-const gutter = () => (window.innerWidth < 700 ? 84 : 206);
+function gutter() {
+  const width = chartWidth();
+  return width < 480 ? 84 : width < 760 ? 132 : 206;
+}
 
 class LaneChart {
   constructor(box, canvas, options) {

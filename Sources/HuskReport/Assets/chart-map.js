@@ -71,7 +71,7 @@ function drawBand(g, region, y, h, to) {
       const x = Math.max(a, gutter()) + 4;
       if (b - x < 24) return;
       g.fillRect(x - 2, y + 0.5, text.length * 6.7 + 4, h - 1);
-      g.fillStyle = palette.colours.mark;
+      g.fillStyle = kind === BOTH ? '#fff' : '#14161a';   // in both themes
       g.fillText(text, x, y + h / 2 + 0.5);
     }
   };

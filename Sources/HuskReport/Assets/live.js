@@ -82,6 +82,10 @@ async function refresh() {
 async function refreshPanel() {
   const {id, turn} = panel;
   panel.region = model.byId.get(id) || panel.region;
+  if (!panel.states && panel.region && document.documentElement.dataset.panel === 'error') {
+    applyHash(false);   // it was not there, or did not answer, when it was asked for
+    return;
+  }
   if (!panel.states || !panel.region) return;
   const known = panel.states.snapshots.length;
   let told;

@@ -31,6 +31,7 @@ function startSearch() {
     const hit = event.target.closest('button');
     if (!hit) return;
     panel.tab = 'code';
+    if (window.innerWidth < 1180) closeSearch();   // it would lie over the region
     openHash(hit.dataset.hash);
   });
   byId('results-stop').addEventListener('click', stopSearch);

@@ -96,7 +96,8 @@ function drawAxis(svg, left, width, isTop) {
   const g = d3.select(svg);
   g.selectAll('*').remove();
   const height = 22;
-  g.attr('width', left + width).attr('height', height);
+  g.attr('width', left + width).attr('height', height)
+    .attr('viewBox', `0 0 ${left + width} ${height}`);
   const x = (w) => left + (w - view.x0) / (view.x1 - view.x0) * width;
   const line = isTop ? height - 0.5 : 0.5;
   g.append('path').attr('class', 'domain').attr('d', `M${left},${line}H${left + width}`);
