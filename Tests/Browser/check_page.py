@@ -60,14 +60,14 @@ def check(page, asked):
         page.open_region(asked.open_region)
     told["expected"] = {text: page.expected(text) for text in asked.expect_text}
     told["injected"] = page.injected()
+    if asked.screenshots:
+        page.screenshots(asked.screenshots)
     if asked.axe:
         told["axe"] = {}
         for scheme in ("light", "dark"):
             page.scheme(scheme)
             told["axe"][scheme] = page.axe(asked.axe)
         page.scheme("light")
-    if asked.screenshots:
-        page.screenshots(asked.screenshots)
     told["console"] = page.console()
     return told
 
