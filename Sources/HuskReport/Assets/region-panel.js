@@ -38,7 +38,8 @@ function closePanel() {
 function hidePanel() {
   const opener = panel.opener;
   const hadFocus = byId('panel').contains(document.activeElement);
-  Object.assign(panel, {id: null, region: null, document: null, states: null, parts: null, opener: null});
+  Object.assign(panel, {id: null, region: null, document: null, states: null, parts: null,
+    opener: null});
   panel.turn++;
   byId('panel').hidden = true;
   byId('panel').replaceChildren();
@@ -113,21 +114,27 @@ function panelFacts(region) {
     if (values[0] === null || values[0] === '' || values[0] === undefined) return;
     list.append(make('div', null, make('dt', {text: name}), make('dd', null, ...values)));
   };
-  add('address', make('code', {text: rangeText(region.start, region.length)}), copyButton('0x' + region.start, 'the address'));
+  add('address', make('code', {text: rangeText(region.start, region.length)}),
+    copyButton('0x' + region.start, 'the address'));
   add('size', sizeText(region.length));
-  add('protection', protectionTag(region.protection, region.isBoth), region.told.shared === true ? ' shared' : '');
+  add('protection', protectionTag(region.protection, region.isBoth),
+    region.told.shared === true ? ' shared' : '');
   add('what it is', make('span', {text: clip(region.what, 300)}));
   add('process', `${region.pid} ${clipPath(region.processName, 80)}`);
-  add('life', `${timeText(region.born)} s to ${region.gone === null ? 'the end' : `${timeText(region.gone)} s`}`);
+  const end = region.gone === null ? 'the end' : `${timeText(region.gone)} s`;
+  add('life', `${timeText(region.born)} s to ${end}`);
   add('transitions', `${count(region.transitions)}, ${plural(region.snapshots, 'snapshot')}`);
   if (region.looks) {
-    add('looks like', `${clip(region.looks, 60)}${region.entropy === null ? '' : `, ${region.entropy.toFixed(2)} bits per byte`}`);
+    add('looks like', clip(region.looks, 60)
+      + (region.entropy === null ? '' : `, ${region.entropy.toFixed(2)} bits per byte`));
   }
   const layer = model.layers.find((l) => l.id === region.layer && l.id !== null);
   if (layer) {
-    add('layer', `${finite(layer.number, 0)}${layer.entry ? `, entry ${clip(layer.entry, 16)}` : ''}`);
+    add('layer', `${finite(layer.number, 0)}`
+      + `${layer.entry ? `, entry ${clip(layer.entry, 16)}` : ''}`);
   }
-  if (region.lost > 0) add('lost', make('span', {class: 'tag tag-lost', text: plural(region.lost, 'page')}));
+  if (region.lost > 0) add('lost',
+    make('span', {class: 'tag tag-lost', text: plural(region.lost, 'page')}));
   return list;
 }
 
@@ -137,7 +144,8 @@ function whySection(region) {
   if (!region.findings.length && !(layer && layer.by)) return null;
   const box = toldSection('Findings', region.findings.length);
   if (layer && layer.by) {
-    box.append(make('p', {class: 'finding-line'}, make('b', {text: `layer ${finite(layer.number, 0)}`}),
+    box.append(make('p', {class: 'finding-line'},
+      make('b', {text: `layer ${finite(layer.number, 0)}`}),
       ` ${clip(layer.by, 400)}`));
   }
   for (const f of region.findings.slice(0, 20)) {
@@ -161,13 +169,15 @@ function fillPanel(place) {
     return input;
   };
   parts.generation = slider('generation', 'Generation', chooseGeneration);
-  parts.pageSlider = slider('page', 'Page', (i) => choosePage(panel.states.at(panel.generation).pages[i].page));
+  parts.pageSlider = slider('page', 'Page', (i) =>
+    choosePage(panel.states.at(panel.generation).pages[i].page));
   parts.generationText = make('output', {for: 'generation'});
   parts.pageText = make('output', {for: 'page'});
   parts.from = make('p', {class: 'captured-by'});
   parts.view = make('div', {class: 'page-view', id: 'page-view', role: 'tabpanel', tabindex: '-1'});
   parts.tabs = makeTabs();
-  const command = doc.command ? make('p', {class: 'command'}, make('code', {text: clip(doc.command, 400)}),
+  const command = doc.command ? make('p', {class: 'command'},
+    make('code', {text: clip(doc.command, 400)}),
     copyButton(String(doc.command).slice(0, 4000), 'the command')) : '';
   const code = make('section', {'aria-labelledby': 'code-title'},
     make('h3', {id: 'code-title', text: 'Content'}));
@@ -176,20 +186,24 @@ function fillPanel(place) {
   } else {
     code.append(make('div', {class: 'steps'},
       make('span', {class: 'step-name', text: 'Generation'}),
-      button('\u2039', () => stepGeneration(-1), {'aria-label': 'Previous generation'}), parts.generation,
-      button('\u203a', () => stepGeneration(1), {'aria-label': 'Next generation'}), parts.generationText,
+      button('\u2039', () => stepGeneration(-1), {'aria-label': 'Previous generation'}),
+      parts.generation,
+      button('\u203a', () => stepGeneration(1), {'aria-label': 'Next generation'}),
+      parts.generationText,
       make('span', {class: 'step-name', text: 'Page'}),
       button('\u2039', () => stepPage(-1), {'aria-label': 'Previous page'}), parts.pageSlider,
       button('\u203a', () => stepPage(1), {'aria-label': 'Next page'}), parts.pageText),
     parts.strip.canvas, stripLegend(), parts.from, parts.tabs, parts.view, command);
   }
-  box.querySelector('.loading').replaceWith(code, whySection(panel.region) || '', ...toldSections(doc, panel.region));
+  box.querySelector('.loading').replaceWith(code, whySection(panel.region) || '',
+    ...toldSections(doc, panel.region));
   if (panel.states.snapshots.length) goToPlace(place);
   else document.documentElement.dataset.panel = 'ready';
 }
 
 function stripLegend() {
-  return make('p', {class: 'strip-legend'}, 'Height: entropy. ', ...[['code', 'code'], ['image', 'image, shellcode'],
+  return make('p', {class: 'strip-legend'}, 'Height: entropy. ',
+    ...[['code', 'code'], ['image', 'image, shellcode'],
     ['packed', 'high entropy'], ['data', 'data'], ['zeros', 'zeros'], ['unknown', 'not analyzed']]
     .map(([k, text]) => make('span', null, make('i', {class: `key looks-${k}`}), text)),
   make('span', null, make('i', {class: 'key cap'}), 'changed'));
@@ -200,7 +214,8 @@ const TABS = [['code', 'Code'], ['difference', 'Difference'], ['strings', 'Strin
 function makeTabs() {
   const list = make('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Views of the page'});
   for (const [id, title] of TABS) {
-    list.append(button(title, () => chooseTab(id), {role: 'tab', id: `tab-${id}`, 'aria-controls': 'page-view'}));
+    list.append(button(title, () => chooseTab(id),
+      {role: 'tab', id: `tab-${id}`, 'aria-controls': 'page-view'}));
   }
   list.addEventListener('keydown', (event) => {
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
@@ -223,12 +238,13 @@ function goToPlace(place) {
   const {states} = panel;
   if (!states.snapshots.length) return;
   const {generation, address, length} = place || {};
-  panel.generation = generation === null || generation === undefined ? states.newest : states.indexOf(generation);
+  panel.generation = generation === null || generation === undefined ? states.newest
+    : states.indexOf(generation);
   const state = states.at(panel.generation);
   let page = null;
   panel.mark = null;
   if (address !== null && address !== undefined) {
-    const found = state.pages.find((p) => address >= p.address && address < p.address + BigInt(p.size));
+    const found = state.pages.find((p) => isWithin(address, p));
     if (found) {
       page = found.page;
       const offset = Number(address - found.address);
@@ -239,10 +255,14 @@ function goToPlace(place) {
   showGeneration();
 }
 
+function isWithin(address, page) {
+  return address >= page.address && address < page.address + BigInt(page.size);
+}
+
 /// The entry's page, else the first that looks like code, else the first with content.
 function bestPage(state) {
   const entries = entriesOf(panel.region);
-  const at = entries.length && state.pages.find((p) => entries.some((e) => e >= p.address && e < p.address + BigInt(p.size)));
+  const at = state.pages.find((p) => entries.some((e) => isWithin(e, p)));
   if (at && at.held) return at.page;
   const looks = looksOfPages(panel.document.appearances, state.pages, Infinity);
   const rank = (p, i) => (p.held && p.content >= 0 ? 8 : 0) + (p.entropy > 1 ? 4 : 0)
@@ -295,13 +315,15 @@ function showGeneration(isStep) {
   parts.generation.value = panel.generation;
   parts.generation.disabled = states.newest === 0;
   parts.generation.setAttribute('aria-valuetext', `generation ${g}`);
-  parts.generationText.textContent = `${g} of ${states.generations[0]}\u2013${states.generations[states.newest]}`
+  parts.generationText.textContent = `${g} of ${states.generations[0]}\u2013`
+    + `${states.generations[states.newest]}`
     + (state.changed.size ? `, ${plural(state.changed.size, 'page')} changed` : '');
   parts.pageSlider.max = Math.max(0, state.pages.length - 1);
   parts.pageSlider.value = i;
   parts.pageSlider.disabled = state.pages.length < 2;
   parts.pageSlider.setAttribute('aria-valuetext', panel.page);
-  parts.pageText.replaceChildren(make('code', {text: panel.page}), ` ${i + 1} of ${state.pages.length}`);
+  parts.pageText.replaceChildren(make('code', {text: panel.page}),
+    ` ${i + 1} of ${state.pages.length}`);
   parts.strip.show(state, looksOfPages(panel.document.appearances, state.pages, g), panel.page);
   if (isStep) {
     history.replaceState(null, '', hashFor(panel.id, {generation: g, address: panel.page}));
@@ -315,10 +337,13 @@ function capturedBy(snapshot) {
   const at = (name) => asList(t[name])[k];
   const named = (list, index) => (index >= 0 ? asList(panel.document[list])[index] : null);
   const words = [`captured ${timeText(snapshot.time)} s`];
-  if (at('kind')) words.push(`at ${clip(at('kind'), 24)}${at('call') && at('call') !== at('kind') ? ` (${clip(at('call'), 24)})` : ''}`);
-  if (at('effective')) words.push(`${at('previous') ? clip(at('previous'), 8) + ' \u2192 ' : ''}${clip(at('effective'), 8)}`);
+  const kind = clip(at('kind'), 24), call = clip(at('call'), 24);
+  if (kind) words.push(call && call !== kind ? `at ${kind} (${call})` : `at ${kind}`);
+  if (at('previous')) words.push(`${clip(at('previous'), 8)} \u2192`);
+  if (at('effective')) words.push(clip(at('effective'), 8));
   const told = [words.join(' ')];
-  const thread = named('threads', at('thread')), caller = named('callers', at('caller')), writer = named('writers', at('writer'));
+  const thread = named('threads', at('thread')), caller = named('callers', at('caller'));
+  const writer = named('writers', at('writer'));
   if (thread) told.push(`thread ${clip(thread, 60)}`);
   if (caller) told.push(`called from ${clip(caller, 160)}`);
   if (writer) told.push(`written by ${clip(writer, 160)}`);
@@ -350,7 +375,8 @@ async function showPage() {
     shown = {element: errorNote(error)};
   }
   if (turn !== panel.turn) return;
-  const tops = panel.tab === 'code' ? [...parts.view.querySelectorAll('.hex, .code')].map((b) => b.scrollTop) : [];
+  const boxes = panel.tab === 'code' ? [...parts.view.querySelectorAll('.hex, .code')] : [];
+  const tops = boxes.map((box) => box.scrollTop);
   parts.view.replaceChildren(shown.element);
   if (shown.code) {
     const {code} = shown;
@@ -366,10 +392,13 @@ async function showPage() {
   document.documentElement.dataset.panel = 'ready';
 }
 
+const quiet = (text) => make('p', {class: 'quiet', text});
+
 async function pageView(snapshot, state) {
-  if (!snapshot) return {element: make('p', {class: 'quiet', text: 'There is no page here at this generation.'})};
+  if (!snapshot) return {element: quiet('There is no page here at this generation.')};
   if (snapshot.content < 0) {
-    return {element: make('p', {class: 'note bad', text: `This page could not be read: ${clip(snapshot.unreadable, 100) || 'the reason is not known'}.`})};
+    const reason = clip(snapshot.unreadable, 100) || 'the reason is not known';
+    return {element: make('p', {class: 'note bad', text: `This page could not be read: ${reason}.`})};
   }
   if (!snapshot.held) return {element: notHeld('The content of this page is not in this report.')};
   if (panel.tab === 'difference') return {element: await differenceView(snapshot)};
@@ -381,19 +410,20 @@ async function pageView(snapshot, state) {
         address: hex(page.address + BigInt(s.offset)), length: s.length});
     })};
   }
-  const entry = entriesOf(panel.region).find((e) => e >= snapshot.address && e < snapshot.address + BigInt(snapshot.size));
+  const entry = entriesOf(panel.region).find((e) => isWithin(e, snapshot));
   const code = new CodeView(data, snapshot.address, {entry: entry === undefined ? null : entry});
   return {element: code.element, code, entry: entry === undefined ? null : entry};
 }
 
 function notHeld(text) {
   return make('p', {class: 'note'}, `${text} `, panel.document.command
-    ? make('span', null, 'This shows it: ', make('code', {text: clip(panel.document.command, 300)})) : '');
+    ? make('span', null, 'This shows it: ',
+      make('code', {text: clip(panel.document.command, 300)})) : '');
 }
 
 async function differenceView(snapshot) {
   if (panel.generation === 0) {
-    return make('p', {class: 'quiet', text: 'This is the first generation: there is nothing before it.'});
+    return quiet('This is the first generation: there is nothing before it.');
   }
   // The last content that this page had and that was another.
   let before = null;
@@ -402,10 +432,12 @@ async function differenceView(snapshot) {
     if (!old) break;
     if (old.content !== snapshot.content && old.content >= 0) before = old;
   }
-  if (!before) return make('p', {class: 'quiet', text: 'This page has not changed up to this generation.'});
-  if (!before.held) return notHeld(`The content of generation ${before.generation} is not in this report.`);
+  if (!before) return quiet('This page has not changed up to this generation.');
+  if (!before.held) {
+    return notHeld(`The content of generation ${before.generation} is not in this report.`);
+  }
   const [a, b] = [await loadPage(before), await loadPage(snapshot)];
-  return make('div', null, make('p', {class: 'quiet', text:
-    `Generation ${before.generation} (${timeText(before.time)} s) to ${snapshot.generation} (${timeText(snapshot.time)} s).`}),
-  makeDifference(a, b, snapshot.address));
+  const told = (s) => `${s.generation} (${timeText(s.time)} s)`;
+  return make('div', null, quiet(`Generation ${told(before)} to ${told(snapshot)}.`),
+    makeDifference(a, b, snapshot.address));
 }

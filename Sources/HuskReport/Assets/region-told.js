@@ -10,94 +10,124 @@ function toldSections(doc, region) {
 }
 
 function toldSection(title, n, ...children) {
-  return make('section', {class: 'told'}, make('h3', null, title, ' ', make('span', {class: 'aside', text: count(n)})), ...children);
+  const heading = make('h3', null, title, ' ', make('span', {class: 'aside', text: count(n)}));
+  return make('section', {class: 'told'}, heading, ...children);
 }
 
-function jump(text, generation, address, length) {
-  return make('a', {href: hashFor(panel.id, {generation: clamp(finite(generation, 0), 0, 1e15), address, length})},
-    make('code', {text: clip(text, 60)}));
+function toldTable(title, heads, rows) {
+  const head = make('tr', null, ...heads.map((text) => make('th', {scope: 'col', text})));
+  return make('div', {class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `Table: ${title}`},
+    make('table', {class: 'list'}, make('thead', null, head), make('tbody', null, ...rows)));
+}
+
+const cell = (...parts) => make('td', null, ...parts);
+const number = (text) => make('td', {class: 'number', text});
+const code = (text) => make('code', {text});
+
+/// A link to bytes; nothing where the address is none.
+function jump(text, address, generation, length) {
+  if (addressOf(address) === null) return '';
+  const place = {address, length};
+  if (generation !== undefined) place.generation = clamp(finite(generation, 0), 0, 1e15);
+  return make('a', {href: hashFor(panel.id, place)}, code(clip(text, 60)));
 }
 
 function matchSection(doc) {
   const matches = asList(doc.matches);
   if (!matches.length) return null;
-  return toldSection('Rules', matches.length, ...matches.slice(0, FIRST_ROWS).map((m) => {
-    const about = [m.namespace && m.namespace !== 'default' ? `namespace ${clip(m.namespace, 60)}` : '',
-      ...asList(m.tags).map((t) => clip(t, 40)),
-      ...Object.entries(m.metadata || {}).slice(0, 12).map(([k, v]) => `${clip(k, 40)}: ${clip(v, 160)}`),
-      `generation ${finite(m.generation, 0)}`].filter(Boolean);
-    return make('div', {class: 'match'}, make('p', null, make('span', {class: 'tag tag-rule', text: clip(m.rule, 80)}), ' ', about.join('; ')),
-      make('ul', null, ...asList(m.strings).slice(0, 100).filter((s) => addressOf(s.address) !== null).map((s) =>
-        make('li', null, jump(s.address, m.generation, s.address, clamp(finite(s.length, 1), 1, 4096)), ' ',
-          make('b', {text: clip(s.identifier, 40)}), ' ', make('code', {text: clip(s.data, 64)})))));
-  }));
+  return toldSection('Rules', matches.length, ...matches.slice(0, FIRST_ROWS).map(matchRow));
+}
+
+function matchRow(m) {
+  const about = asList(m.tags).map((t) => clip(t, 40));
+  if (m.namespace && m.namespace !== 'default') about.push(`namespace ${clip(m.namespace, 60)}`);
+  for (const [name, value] of Object.entries(m.metadata || {}).slice(0, 12)) {
+    about.push(`${clip(name, 40)}: ${clip(value, 160)}`);
+  }
+  about.push(`generation ${finite(m.generation, 0)}`);
+  const strings = asList(m.strings).slice(0, 100).map((s) => make('li', null,
+    jump(s.address, s.address, m.generation, clamp(finite(s.length, 1), 1, 4096)), ' ',
+    make('b', {text: clip(s.identifier, 40)}), ' ', code(clip(s.data, 64))));
+  return make('div', {class: 'match'},
+    make('p', null, make('span', {class: 'tag tag-rule', text: clip(m.rule, 80)}), about.join('; ')),
+    make('ul', null, ...strings));
 }
 
 function imageSection(doc) {
   const appearances = asList(doc.appearances);
   if (!appearances.length) return null;
   const rows = appearances.slice(0, FIRST_ROWS).map((a) => make('tr', null,
-    make('td', {class: 'number', text: finite(a.generation, 0)}),
-    make('td', null, addressOf(a.start) === null ? '' : jump(rangeText(a.start, a.length), a.generation, a.start)),
-    make('td', null, make('i', {class: `key looks-${looksClass(a.kind)}`}), clip(a.kind, 40)),
-    make('td', {class: 'number', text: finite(a.entropy, 0).toFixed(2)}),
-    make('td', null, asList(a.reasons).map((r) => clip(r, 300)).join('; '),
-      ...asList(a.images).slice(0, 20).map((i) => make('p', {class: 'image'}, make('span', {class: 'tag tag-bad', text: clip(i.format, 12)}), ' ',
-        addressOf(i.address) === null ? '' : jump(i.address, a.generation, i.address), ' ', clip(i.summary, 300),
-        i.importHash ? make('span', {class: 'soft', text: ` ${clip(i.importHash, 120)}`}) : '')))));
-  return toldSection('What it looks like', appearances.length,
-    toldTable('What it looks like', ['gen', 'range', 'kind', 'entropy', 'why'], rows));
+    number(finite(a.generation, 0)),
+    cell(jump(rangeText(a.start, a.length), a.start, a.generation)),
+    cell(make('i', {class: `key looks-${looksClass(a.kind)}`}), clip(a.kind, 40)),
+    number(finite(a.entropy, 0).toFixed(2)),
+    cell(asList(a.reasons).map((r) => clip(r, 300)).join('; '),
+      ...asList(a.images).slice(0, 20).map((image) => imageLine(image, a.generation)))));
+  const title = 'What it looks like';
+  return toldSection(title, appearances.length,
+    toldTable(title, ['gen', 'range', 'kind', 'entropy', 'why'], rows));
 }
 
-function toldTable(title, heads, rows) {
-  return make('div', {class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `Table: ${title}`},
-    make('table', {class: 'list'}, make('thead', null, make('tr', null, ...heads.map((h) => make('th', {scope: 'col', text: h})))),
-      make('tbody', null, ...rows)));
+function imageLine(image, generation) {
+  return make('p', {class: 'image'},
+    make('span', {class: 'tag tag-bad', text: clip(image.format, 12)}),
+    jump(image.address, image.address, generation), ' ', clip(image.summary, 300),
+    image.importHash
+      ? make('span', {class: 'soft', text: ` ${clip(image.importHash, 120)}`}) : '');
 }
+
+const TRANSITION_HEADS = ['time (s)', 'what', 'protection', 'range', 'pages', 'thread',
+  'caller, writer'];
 
 function transitionSection(doc) {
-  const t = doc.transitions || {};
-  const n = asList(t.time).length;
+  const n = asList((doc.transitions || {}).time).length;
   if (!n) return null;
-  const cell = (name, i) => { const v = asList(t[name])[i]; return v === undefined ? null : v; };
-  const named = (list, i) => (typeof i === 'number' && i >= 0 ? clip(asList(doc[list])[i], 120) : '');
-  const row = (i) => make('tr', {class: cell('lost', i) > 0 ? 'lost' : null},
-    make('td', {text: timeText(cell('time', i))}),
-    make('td', {text: clip(cell('kind', i), 24) + (cell('call', i) && cell('call', i) !== cell('kind', i) ? ` (${clip(cell('call', i), 24)})` : '')}),
-    make('td', null, cell('previous', i) ? `${clip(cell('previous', i), 8)} \u2192 ` : '', protectionTag(cell('effective', i), false)),
-    make('td', null, make('code', {text: rangeText(cell('start', i), cell('length', i))})),
-    make('td', {class: 'number', text: [['captured', ''], ['unchanged', ' same'], ['unreadable', ' unreadable'], ['lost', ' LOST']]
-      .filter(([k]) => cell(k, i) > 0).map(([k, word]) => count(cell(k, i)) + word).join(', ')}),
-    make('td', {text: named('threads', cell('thread', i))}),
-    make('td', {text: [named('callers', cell('caller', i)), named('writers', cell('writer', i)) && `written by ${named('writers', cell('writer', i))}`].filter(Boolean).join('; ')}));
-  const box = toldTable('Transitions', ['time (s)', 'what', 'protection', 'range', 'pages', 'thread', 'caller, writer'],
-    Array.from({length: Math.min(n, FIRST_ROWS)}, (_, i) => row(i)));
+  let shown = Math.min(n, FIRST_ROWS);
+  const rows = Array.from({length: shown}, (_, i) => transitionRow(doc, i));
+  const box = toldTable('Transitions', TRANSITION_HEADS, rows);
   const section = toldSection('Transitions', n, box);
-  let shown = FIRST_ROWS;
+  const left = () => `Show more (${count(n - shown)} left)`;
   if (n > shown) {
-    const more = button(`Show more (${count(n - shown)} left)`, () => {
+    const more = button(left(), () => {
       const to = Math.min(n, shown + 1000);
-      const body = box.querySelector('tbody');
-      for (; shown < to; shown++) body.append(row(shown));
-      if (shown >= n) more.remove(); else more.textContent = `Show more (${count(n - shown)} left)`;
+      for (; shown < to; shown++) box.querySelector('tbody').append(transitionRow(doc, shown));
+      if (shown >= n) more.remove(); else more.textContent = left();
     });
     section.append(more);
   }
-  const omitted = doc.omitted || {};
-  if (omitted.transitions > 0 || omitted.snapshots > 0) {
-    section.append(make('p', {class: 'quiet', text: `${plural(omitted.transitions, 'transition')} and ${plural(omitted.snapshots, 'snapshot')} more are left out of this page.`}));
+  const {transitions = 0, snapshots = 0} = doc.omitted || {};
+  if (transitions > 0 || snapshots > 0) {
+    section.append(make('p', {class: 'quiet'}, `${plural(transitions, 'transition')} and `
+      + `${plural(snapshots, 'snapshot')} more are left out of this page.`));
   }
   return section;
+}
+
+const PAGE_WORDS = {captured: '', unchanged: ' same', unreadable: ' unreadable', lost: ' LOST'};
+
+function transitionRow(doc, i) {
+  const at = (name) => asList(doc.transitions[name])[i];
+  const named = (list, name) => (at(name) >= 0 ? clip(asList(doc[list])[at(name)], 120) : '');
+  const kind = clip(at('kind'), 24), call = clip(at('call'), 24);
+  const pages = Object.entries(PAGE_WORDS).filter(([name]) => at(name) > 0)
+    .map(([name, word]) => count(at(name)) + word).join(', ');
+  const writer = named('writers', 'writer');
+  return make('tr', {class: at('lost') > 0 ? 'lost' : null},
+    cell(timeText(at('time'))), cell(call && call !== kind ? `${kind} (${call})` : kind),
+    cell(at('previous') ? `${clip(at('previous'), 8)} \u2192 ` : '',
+      protectionTag(at('effective'), false)),
+    cell(code(rangeText(at('start'), at('length')))), number(pages),
+    cell(named('threads', 'thread')),
+    cell([named('callers', 'caller'), writer && `written by ${writer}`].filter(Boolean).join('; ')));
 }
 
 function executionSection(doc) {
   const list = asList(doc.executions);
   if (!list.length) return null;
+  const rows = list.slice(0, FIRST_ROWS).map((e) => make('tr', null, cell(timeText(e.time)),
+    cell(jump(e.address, e.address)), cell(clip(e.thread, 60)), cell(clip(e.writer, 160))));
   return toldSection('Executions in writable memory', list.length,
-    toldTable('Executions', ['time (s)', 'address', 'thread', 'written by'], list.slice(0, FIRST_ROWS).map((e) => make('tr', null,
-      make('td', {text: timeText(e.time)}),
-      make('td', null, addressOf(e.address) === null ? '' : make('a', {href: hashFor(panel.id, {address: e.address})}, make('code', {text: e.address}))),
-      make('td', {text: clip(e.thread, 60)}), make('td', {text: clip(e.writer, 160)})))));
+    toldTable('Executions', ['time (s)', 'address', 'thread', 'written by'], rows));
 }
 
 function lossSection(region) {
@@ -105,12 +135,14 @@ function lossSection(region) {
   const losses = model.losses.filter((l) => l.region === region.id);
   const blind = model.blindSpots.filter((b) => b.region === region.id);
   if (!losses.length && !blind.length) return null;
-  const range = (l) => (l.start ? rangeText(l.start, l.length) : '');
-  return toldSection('Losses and blind spots', losses.length + blind.length,
-    toldTable('Losses and blind spots', ['time (s)', 'what', 'range'], [
-      ...losses.slice(0, FIRST_ROWS).map((l) => make('tr', {class: 'lost'}, make('td', {text: timeText(l.time)}),
-        make('td', {text: `${clip(l.cause, 40)}: ${count(l.count)} lost`}), make('td', null, make('code', {text: range(l)})))),
-      ...blind.slice(0, FIRST_ROWS).map((b) => make('tr', null, make('td', {text: timeText(b.time)}),
-        make('td', {text: `blind spot: ${clip(b.reason, 200)}`}), make('td', null, make('code', {text: range(b)})))),
-    ]));
+  const row = (l, what, isLoss) => make('tr', {class: isLoss ? 'lost' : null},
+    cell(timeText(l.time)), cell(what), cell(code(l.start ? rangeText(l.start, l.length) : '')));
+  const rows = [
+    ...losses.slice(0, FIRST_ROWS).map((l) =>
+      row(l, `${clip(l.cause, 40)}: ${count(l.count)} lost`, true)),
+    ...blind.slice(0, FIRST_ROWS).map((b) => row(b, `blind spot: ${clip(b.reason, 200)}`, false)),
+  ];
+  const title = 'Losses and blind spots';
+  return toldSection(title, losses.length + blind.length,
+    toldTable(title, ['time (s)', 'what', 'range'], rows));
 }

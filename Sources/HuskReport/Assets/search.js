@@ -78,7 +78,8 @@ async function runSearch(text, inContents) {
   try {
     const told = source.isLive ? await searchServer(query, goesOn) : await searchBlocks(query, goesOn);
     if (!goesOn()) return;
-    searchState('done', `${plural(search.hits, 'hit')}${search.hits >= MOST_HITS ? ` (the first ${MOST_HITS}; there may be more)` : ''}. ${told}`);
+    const more = search.hits >= MOST_HITS ? ` (the first ${MOST_HITS}; there may be more)` : '';
+    searchState('done', `${plural(search.hits, 'hit')}${more}. ${told}`);
   } catch (error) {
     if (!goesOn()) return;
     searchState('done', `${error.message}${error.hint ? ' ' + error.hint : ''}`);
@@ -110,8 +111,10 @@ function searchOverview(query) {
     const finding = r.findings.find((f) => `${f.kind} ${f.reason}`.toLowerCase().includes(words));
     const rule = r.rules.find((x) => String(x).toLowerCase().includes(words));
     addHit(hashFor(r.id), `r${r.id}`, make('code', {text: rangeText(r.start, r.length)}),
-      ` ${clipPath(r.what, 80)} `, make('span', {class: 'soft', text: rule ? `rule ${clip(rule, 60)}`
-        : finding ? `${clip(finding.kind, 40)}: ${clip(finding.reason, 160)}` : `${r.pid} ${clipPath(r.processName, 40)}`}));
+      ` ${clipPath(r.what, 80)} `, make('span', {class: 'soft', text:
+        rule ? `rule ${clip(rule, 60)}`
+          : finding ? `${clip(finding.kind, 40)}: ${clip(finding.reason, 160)}`
+            : `${r.pid} ${clipPath(r.processName, 40)}`}));
   }
 }
 
@@ -122,13 +125,14 @@ function progress(done, all) {
 
 async function searchServer(query, goesOn) {
   let cursor = null, searched = 0;
+  const lengths = Object.fromEntries(needles(query).map((n) => [n.encoding, n.bytes.length]));
   do {
     const from = cursor === null ? '' : `&from=${encodeURIComponent(cursor)}`;
     const told = await source.get(`search?q=${encodeURIComponent(query)}${from}`, search.controller.signal);
     if (!goesOn()) return '';
     for (const h of asList(told.hits)) {
       if (search.hits >= MOST_HITS) break;
-      contentHit(h, /^hex:/i.test(query) ? hexQuery(query).length : h.encoding === 'utf16' ? query.length * 2 : new TextEncoder().encode(query).length);
+      contentHit(h, lengths[h.encoding] || 1);
     }
     searched = finite(told.searched, searched);
     progress(searched, finite(told.total, 0));
@@ -139,8 +143,9 @@ async function searchServer(query, goesOn) {
 
 function contentHit(h, length) {
   const region = model.byId.get(h.region);
-  addHit(hashFor(h.region, {generation: finite(h.generation, 0), address: clip(h.address, 16), length: clamp(length, 1, 4096)}),
-    clip(h.address, 16), `r${finite(h.region, 0)} generation ${finite(h.generation, 0)} `,
+  const place = {generation: finite(h.generation, 0), address: clip(h.address, 16),
+    length: clamp(length, 1, 4096)};
+  addHit(hashFor(h.region, place), clip(h.address, 16), `r${finite(h.region, 0)} generation ${finite(h.generation, 0)} `,
     make('span', {class: 'tag', text: h.encoding === 'utf16' ? 'UTF-16' : clip(h.encoding, 8)}),
     make('code', {class: 'string', text: ` ${clip(h.context, 120)}`}),
     region ? make('span', {class: 'soft', text: ` ${clipPath(region.what, 50)}`}) : '');
@@ -148,9 +153,13 @@ function contentHit(h, length) {
 
 function hexQuery(query) {
   const digits = query.replace(/^hex:/i, '').replace(/\s+/g, '');
-  if (!/^([0-9a-f]{2})+$/i.test(digits)) throw new DocumentError('Bytes are told as pairs of hexadecimal digits: hex:48 8b 05');
+  if (!/^([0-9a-f]{2})+$/i.test(digits)) {
+    throw new DocumentError('Bytes are told as pairs of hexadecimal digits: hex:48 8b 05');
+  }
   let bytes = '';
-  for (let i = 0; i < digits.length; i += 2) bytes += String.fromCharCode(parseInt(digits.substr(i, 2), 16));
+  for (let i = 0; i < digits.length; i += 2) {
+    bytes += String.fromCharCode(parseInt(digits.slice(i, i + 2), 16));
+  }
   return bytes;
 }
 
@@ -199,7 +208,8 @@ async function searchBlocks(query, goesOn) {
     progress(done, all);
     await new Promise((go) => { setTimeout(go); });
   }
-  return `${plural(all, 'page')} of this report searched${failed ? `, ${count(failed)} of them cannot be read` : ''}.`;
+  const unread = failed ? `, ${count(failed)} of them cannot be read` : '';
+  return `${plural(all, 'page')} of this report searched${unread}.`;
 }
 
 function hitsIn(bytes, wanted) {
@@ -215,7 +225,8 @@ function hitsIn(bytes, wanted) {
 }
 
 function contextOf(bytes, offset, length) {
-  return bytes.slice(Math.max(0, offset - 24), offset + length + 40).replace(/\0/g, '').replace(/[^\x20-\x7e]/g, '\u00b7');
+  return bytes.slice(Math.max(0, offset - 24), offset + length + 40)
+    .replace(/\0/g, '').replace(/[^\x20-\x7e]/g, '\u00b7');
 }
 
 /// Which region and generation a content was captured for.

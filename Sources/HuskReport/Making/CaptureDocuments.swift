@@ -37,7 +37,7 @@ public final class CaptureDocuments {
 
     /// Text that is looked at, not read to its end: long ones would fill the page.
     static func brief(_ text: String, limit: Int = 4096) -> String {
-        text.utf8.count <= limit ? text : String(text.prefix(limit)) + "..."
+        text.utf8.count <= limit ? text : String(text.prefix(limit)) + "\u{2026}"
     }
 
     static func encode(_ document: some Encodable) throws -> [UInt8] {

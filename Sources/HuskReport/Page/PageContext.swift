@@ -23,13 +23,25 @@ struct PageContext {
     }
 
     func values() throws -> Values {
-        [
+        let values: Values = [
             "title": documents.fileName, "summary": summary, "findings": findings,
             "layers": layers, "processes": try processes(), "losses": losses,
         ]
+        return values.mapValues(Self.cut)
     }
 
-    private func present(_ values: [String: Any?]) -> Values { values.compactMapValues { $0 } }
+    /// Browsers take minutes to lay out a word of 100,000 letters.
+    private static func cut(_ value: Any) -> Any {
+        switch value {
+        case let text as String: CaptureDocuments.brief(text, limit: 1000)
+        case let values as Values: values.mapValues(cut)
+        case let list as [Any]: list.map(cut)
+        default: value
+        }
+    }
+
+    /// What is absent is false: a template would take the value of what is around it.
+    private func present(_ values: [String: Any?]) -> Values { values.mapValues { $0 ?? false } }
 
     private func clock(_ nanoseconds: UInt64) -> String {
         let fraction = String(nanoseconds / 1000 % 1_000_000)
