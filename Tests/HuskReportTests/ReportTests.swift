@@ -39,6 +39,29 @@ struct ReportTests {
         #expect(regions[0]["start"] as? String == "7000")
     }
 
+    @Test("instructions begin where code was entered, whatever lies before")
+    func entered() throws {
+        func beginnings(_ events: [Event]) throws -> Set<Int> {
+            let capture = try SampleCapture(events)
+            let file = try ReportFile(try capture.report().html)
+            let region = try file.document("region/1")
+            let snapshots = try #require(region["snapshots"] as? [String: Any])
+            let content = try #require((snapshots["content"] as? [Int])?.last)
+            let lines = try #require(
+                try file.document("page/\(content)-7000")["lines"] as? [[Any]])
+            return Set(lines.compactMap { $0[0] as? Int })
+        }
+        let plain = try beginnings(SampleCapture.unpacking())
+        // In the middle of what a sweep from the start takes for an instruction.
+        let offset = try #require((5..<40).first { !plain.contains($0) })
+        let execution = Execution(
+            task: Sample.task, time: Sample.time(60), transition: Transition.ID(rawValue: 30),
+            address: Address(0x7000 + UInt64(offset)), region: 0x7000..<0x8000, sequence: 0,
+            registers: Registers())
+        #expect(
+            try beginnings(SampleCapture.unpacking() + [.execution(execution)]).contains(offset))
+    }
+
     @Test("a budget leaves the oldest out, and says so")
     func budget() throws {
         let capture = try SampleCapture(SampleCapture.unpacking())

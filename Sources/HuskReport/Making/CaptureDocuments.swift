@@ -13,6 +13,8 @@ public final class CaptureDocuments {
     let origins: CodeOrigins
     /// By content; entropy in tenths of bits per byte.
     var entropies: [ContentReference: Int] = [:]
+    /// Addresses at which code was entered, as far as that was seen.
+    private(set) lazy var entries = Result { try findEntries() }
     private(set) lazy var regions = Result { try RegionSelection(self) }
 
     /// - Parameter analysis: nil: the capture has not been analyzed.

@@ -21,25 +21,55 @@ extension CaptureDocuments {
             of: snapshot, at: address.rawValue.subtractingReportingOverflow(4096))
         let behind = try neighbour(
             of: snapshot, at: address.rawValue.addingReportingOverflow(UInt64(bytes.count)))
-        let lead = before.count
+        let base = Address(address.rawValue &- UInt64(before.count))
         let code = before + bytes + behind.prefix(15)
-        let base = Address(address.rawValue &- UInt64(lead))
-        var lines: [PageDocument.Line] = []
-        for instruction in LinearSweep.instructions(of: code, at: base, mode: mode) {
+        let lines = try instructions(of: code, at: base, mode: mode).compactMap { instruction in
             let offset =
                 Int(truncatingIfNeeded: instruction.address.rawValue &- base.rawValue)
-                - lead
-            guard offset + instruction.bytes.count > 0 else { continue }
-            guard offset < bytes.count else { break }
+                - before.count
             let text =
                 instruction.mnemonic
                 + (instruction.operands.isEmpty ? "" : " " + instruction.operands)
-            lines.append(.init(offset: offset, length: instruction.bytes.count, text: text))
+            return offset + instruction.bytes.count > 0 && offset < bytes.count
+                ? PageDocument.Line(offset: offset, length: instruction.bytes.count, text: text)
+                : nil
         }
         return PageDocument(
             bytes: Data(bytes).base64EncodedString(), bits: mode == .bits32 ? 32 : 64,
             lines: lines)
     }
+
+    /// Data may lie before code: where it is known that code was entered, an instruction begins.
+    private func instructions(
+        of code: [UInt8], at base: Address, mode: Disassembler.Mode
+    ) throws -> [Instruction] {
+        var instructions: [Instruction] = []
+        var start = 0
+        for entry in try entries.get() {
+            let offset = entry.rawValue.subtractingReportingOverflow(base.rawValue)
+            guard !offset.overflow, offset.partialValue < UInt64(code.count),
+                case let end = Int(offset.partialValue), end > start
+            else { continue }
+            instructions += LinearSweep.instructions(
+                of: Array(code[start..<end]), at: base.advanced(by: UInt64(start)), mode: mode)
+            start = end
+        }
+        return instructions
+            + LinearSweep.instructions(
+                of: Array(code[start...]), at: base.advanced(by: UInt64(start)), mode: mode)
+    }
+
+    /// Where code was about to run, ascending.
+    func findEntries() throws -> [Address] {
+        var entries: Set<Address> = []
+        try file.forEachExecution { execution in
+            entries.insert(execution.address)
+            return entries.count < Self.entryLimit
+        }
+        return entries.sorted()
+    }
+
+    private static let entryLimit = 4096
 
     private func neighbour(
         of snapshot: StoredSnapshot, at address: (partialValue: UInt64, overflow: Bool)
