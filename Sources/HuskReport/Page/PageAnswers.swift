@@ -58,7 +58,9 @@ extension CaptureDocuments {
         case .timeline: return try json(timeline())
         case .region(let id): return try detail(of: id, held: nil).map(json)
         case .contents(let name):
-            return try PageName(name).flatMap { try page($0) }.map(json)
+            return try PageName(name).flatMap { try page($0) }.map {
+                PageAnswer(kind: .json, body: $0.json)
+            }
         case .search(let text, let cursor):
             guard let query = SearchQuery(text) else {
                 throw ReportError(

@@ -109,7 +109,7 @@ public struct ReportWriter {
                 }
                 guard blocks.size - before + blocks.estimate < budget else { break }
                 let page = try documents.page(snapshot, content)
-                try blocks.add("page/\(name)", CaptureDocuments.encode(page))
+                try blocks.add("page/\(name)", page.json)
                 held.insert(name)
                 outcome.held += 1
             }
