@@ -13,13 +13,15 @@ public final class OutputFile {
     private static let patience = 1 << 20
 
     /// - Parameters:
-    ///   - replaces: an existing regular file is replaced.
+    ///   - replaces: an existing regular file is replaced; the capture that it is made of never is.
+    ///   - capture: the path of that.
     ///   - isExecutable: a program.
     public init(
-        path: String, replaces: Bool, isExecutable: Bool = false
+        path: String, replaces: Bool, of capture: String, isExecutable: Bool = false
     ) throws(OutputError) {
         self.path = path
         try CaptureFilePlace.check(path, replaces: replaces)
+        try CaptureFilePlace.keepApart(path, from: capture)
         temporary = "\(path).part-\(getpid())"
         descriptor = open(
             temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,

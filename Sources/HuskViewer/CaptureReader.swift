@@ -12,6 +12,7 @@ actor CaptureReader {
     private let executor: QueueExecutor
     private var kept: CaptureDocuments?
     private var analysis: AnalysisRecord?
+    private var expected: String?
     private var isAnalyzing = false
     /// Grows when something other than an event is new.
     private var revision: Int64 = 0
@@ -28,15 +29,29 @@ actor CaptureReader {
         executor = QueueExecutor("husk-view-\(name)")
     }
 
-    /// Whether its trace has ended, and whether an analysis is stored in it.
-    func state() throws -> (isFinished: Bool, isAnalyzed: Bool) {
+    /// The capture's own number.
+    func identity() throws -> String { try documents().file.info.uuid }
+
+    /// From now on the file must be this capture: another one in its place is not told as it.
+    func expect(_ identity: String) throws {
+        expected = identity
+        _ = try documents()
+    }
+
+    /// The file, if its trace has ended, and whether an analysis is stored in it.
+    func state() throws -> (finished: CaptureFile?, isAnalyzed: Bool) {
         let file = try documents().file
-        return (file.info.isFinished, try file.analysis() != nil)
+        return (file.info.isFinished ? file : nil, try file.analysis() != nil)
     }
 
     private func documents() throws -> CaptureDocuments {
         if let kept { return kept }
         let file = try CaptureFile(path: path)
+        guard expected == nil || expected == file.info.uuid else {
+            throw CaptureFileError(
+                .notReadable, "the capture has been replaced by another one",
+                hint: "end `husk view` and start it again")
+        }
         if analysis == nil { analysis = try file.analysis() }
         let documents = CaptureDocuments(file, analysis: analysis)
         if file.info.isFinished { kept = documents }
@@ -73,6 +88,7 @@ actor CaptureReader {
         isAnalyzing = false
         revision += 1
         analysis = record
-        kept = nil
+        if let file = kept?.file { kept = CaptureDocuments(file, analysis: record) }
+        answers = [:]
     }
 }

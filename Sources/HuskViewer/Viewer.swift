@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+internal import Dispatch
 internal import Foundation
 internal import Hummingbird
 internal import HummingbirdCore
@@ -43,33 +44,43 @@ public struct Viewer: Sendable {
 
     /// Returns when SIGINT or SIGTERM have ended it.
     ///
-    /// - Parameter whenReady: called once, with the address to open.
+    /// - Parameters:
+    ///   - whenReady: called once, with the address to open.
+    ///   - whenStuck: called if an answer that is being made keeps it from ending for seconds.
     /// - Throws: ``ViewerError``, or what opening the capture throws.
-    public func run(whenReady: @escaping @Sendable (_ address: String) -> Void) async throws {
-        let reader = CaptureReader(path: configuration.path, name: "reader")
-        let searcher = CaptureReader(path: configuration.path, name: "searcher")
-        _ = try await reader.state()
+    public func run(
+        whenReady: @escaping @Sendable (_ address: String) -> Void,
+        whenStuck: @escaping @Sendable () -> Void
+    ) async throws {
+        let readers = ["reader", "searcher", "status"].map {
+            CaptureReader(path: configuration.path, name: $0)
+        }
+        // All of them open the same file, also if it is replaced later.
+        let identity = try await readers[0].identity()
+        for reader in readers { try await reader.expect(identity) }
         let (host, token) = (configuration.host, token)
         let application = Application(
-            responder: ViewerResponder(token: token, reader: reader, searcher: searcher),
-            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            responder: ViewerResponder(
+                token: token, reader: readers[0], searcher: readers[1], teller: readers[2]),
+            // Whoever can reach the port can open connections: those that ask nothing go soon.
+            server: .http1(configuration: .init(idleTimeout: .seconds(5))),
             configuration: .init(
                 address: .hostname(host, port: configuration.port), serverName: nil,
-                availableConnectionsDelegate: MaximumAvailableConnections(256)),
+                availableConnectionsDelegate: MaximumAvailableConnections(1024)),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? 0
                 let name = host.contains(":") ? "[\(host)]" : host
                 whenReady("http://\(name):\(port)/\(token)/")
             },
             logger: Logger(label: "husk-view") { _ in SwiftLogNoOpLogHandler() })
-        let analyst = Task { try await analyze(for: [reader, searcher]) }
+        let analyst = Task { await analyze(for: readers) }
         defer { analyst.cancel() }
         var services = ServiceGroupConfiguration(
-            services: [application], gracefulShutdownSignals: [.sigint, .sigterm],
+            services: [application, Farewell(whenStuck: whenStuck)],
+            gracefulShutdownSignals: [.sigint, .sigterm],
             logger: Logger(label: "husk-view") { _ in SwiftLogNoOpLogHandler() })
         // A browser that does not take its answer does not keep it from ending.
         services.maximumGracefulShutdownDuration = Duration.seconds(2)
-        services.maximumCancellationDuration = Duration.seconds(2)
         do {
             try await ServiceGroup(configuration: services).run()
         } catch let error as IOError {
@@ -78,39 +89,46 @@ public struct Viewer: Sendable {
     }
 
     /// Analyzes a capture that has not been, as soon as its trace has ended.
-    private func analyze(for readers: [CaptureReader]) async throws {
-        while true {
-            let state = try await readers[0].state()
-            if state.isAnalyzed { return }
-            if state.isFinished { break }
-            try await Task.sleep(for: .seconds(1))
+    private func analyze(for readers: [CaptureReader]) async {
+        var file: CaptureFile?
+        while file == nil {
+            // A file that is being written may not be readable at some moment.
+            if let state = try? await readers[0].state() {
+                if state.isAnalyzed { return }
+                file = state.finished
+            }
+            if file == nil {
+                do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            }
         }
+        guard let file else { return }
         for reader in readers { await reader.beginAnalysis() }
-        let analyst = Analyst(path: configuration.path)
-        let record = await analyst.analyze(version: configuration.version)
+        let record = await Analyst().analyze(file, version: configuration.version)
         for reader in readers { await reader.endAnalysis(record) }
+    }
+}
+
+/// Sees to it that it ends: an answer that is being made cannot be interrupted.
+private struct Farewell: Service {
+    let whenStuck: @Sendable () -> Void
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        DispatchQueue.global().asyncAfter(deadline: .now() + 3) { whenStuck() }
     }
 }
 
 /// Analyzes a capture on a thread of its own.
 private actor Analyst {
-    private let path: String
     private let executor = QueueExecutor("husk-view-analyst")
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
-    init(path: String) {
-        self.path = path
-    }
-
     /// Nil: it cannot be read to its end; the page shows what can be.
-    func analyze(version: String) -> AnalysisRecord? {
-        guard let file = try? CaptureFile(path: path),
-            let analysis = try? CaptureAnalysis(file, rules: nil)
-        else { return nil }
-        return try? analysis.run(version: version, rulesName: nil)
+    func analyze(_ file: CaptureFile, version: String) -> AnalysisRecord? {
+        try? CaptureAnalysis(file, rules: nil).run(version: version, rulesName: nil)
     }
 }
 

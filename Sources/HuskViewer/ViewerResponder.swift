@@ -17,6 +17,8 @@ struct ViewerResponder: HTTPResponder {
     let reader: CaptureReader
     /// Searches take long: they do not keep others waiting.
     let searcher: CaptureReader
+    /// How far the capture is can be asked while something large is answered.
+    let teller: CaptureReader
 
     func respond(to request: Request, context: Context) async throws -> Response {
         var response = await answer(request)
@@ -74,7 +76,12 @@ struct ViewerResponder: HTTPResponder {
 
     private func answer(_ question: PageRequest) async -> Response {
         do {
-            let asked = if case .search = question { searcher } else { reader }
+            let asked =
+                switch question {
+                case .search: searcher
+                case .status: teller
+                default: reader
+                }
             guard let answer = try await asked.answer(question) else {
                 return Self.failure(.notFound, "the capture has no such thing")
             }

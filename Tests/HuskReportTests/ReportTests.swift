@@ -178,7 +178,7 @@ struct ReportTests {
         ).finish()
         try #require(outcome.status == 0, "\(outcome.errors)")
         let target = capture.temporary.path + "/report.html"
-        let output = try OutputFile(path: target, replaces: false)
+        let output = try OutputFile(path: target, replaces: false, of: capture.path)
         #expect(throws: CaptureFileError.self) {
             _ = try ReportWriter(try capture.documents()).write(to: output)
         }

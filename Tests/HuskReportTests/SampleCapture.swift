@@ -76,7 +76,7 @@ struct SampleCapture {
         _ analysis: AnalysisRecord? = nil, budget: UInt64 = 1 << 20
     ) throws -> (html: String, outcome: ReportWriter.Outcome) {
         let target = temporary.path + "/report.html"
-        let output = try OutputFile(path: target, replaces: true)
+        let output = try OutputFile(path: target, replaces: true, of: path)
         var writer = ReportWriter(try documents(analysis))
         writer.budget = budget
         let outcome = try writer.write(to: output)

@@ -198,6 +198,33 @@ struct ViewTests {
         #expect(try first.ask("/\(second.token)/overview").status == 404)
     }
 
+    @Test("a capture that is replaced while it is served is not told as the other one")
+    func replaced() throws {
+        let capture = try SampleCapture(SampleCapture.unpacking(), finishing: false)
+        let other = try SampleCapture(SampleCapture.unpacking(process: "another"))
+        let viewer = try Serving(capture.path)
+        let base = "/\(viewer.token)/"
+        #expect(try viewer.ask(base + "overview").status == 200)
+        try FileManager.default.removeItem(atPath: capture.path)
+        try FileManager.default.copyItem(atPath: other.path, toPath: capture.path)
+        for document in ["overview", "status", "search?q=second", "region/1"] {
+            let answer = try viewer.ask(base + document)
+            #expect(answer.status == 500, "\(document)")
+            #expect(!answer.text.contains("another\""))
+        }
+        #expect(viewer.running.isRunning)
+    }
+
+    @Test("where its address cannot be told, nothing is served")
+    func noReader() throws {
+        let capture = try SampleCapture(SampleCapture.unpacking())
+        let outcome = try Running(
+            "/bin/sh",
+            ["-c", "exec \"$0\" view \"$1\" >/dev/full", BuildProducts.husk, capture.path]
+        ).finish(within: 20)
+        #expect(outcome.status == 123)
+    }
+
     @Test("what is no capture is refused before anything is served")
     func noCapture() throws {
         let capture = try SampleCapture(SampleCapture.unpacking())

@@ -20,6 +20,11 @@ private struct AnalysisReader {
 
     /// Of each list, no more are read: Husk writes no more.
     private static let limit = 200_000
+    /// Of a list within a field, of a word, of a sentence in bytes: the file is no measure of them.
+    private static let wordLimit = 64
+    private static let nameLimit = 512
+    private static let textLimit = 16_384
+    private static let countLimit = 1 << 40
 
     func record() throws -> AnalysisRecord? {
         guard
@@ -35,8 +40,8 @@ private struct AnalysisReader {
             huskVersion: try fields.targetText().escaped,
             rules: try fields.optionalTargetText()?.escaped, everything: try fields.flag())
         record.wall = try fields.unsigned()
-        record.explainedByJIT = try fields.count()
-        record.suppressed = try fields.count()
+        record.explainedByJIT = min(try fields.count(), Self.countLimit)
+        record.suppressed = min(try fields.count(), Self.countLimit)
         record.isCut = try fields.flag()
         record.findings = try findings()
         record.appearances = try appearances()
@@ -68,11 +73,17 @@ private struct AnalysisReader {
     }
 
     private func words(_ text: String, separator: String = ",") -> [String] {
-        text.isEmpty ? [] : text.components(separatedBy: separator).map(safe)
+        let text = String(decoding: text.utf8.prefix(Self.textLimit), as: UTF8.self)
+        return text.isEmpty
+            ? []
+            : text.components(separatedBy: separator).prefix(Self.wordLimit).map { safe($0) }
     }
 
     /// Written escaped; whoever has changed the file may not have.
-    private func safe(_ text: String) -> String { TargetText(escaped: text).escaped }
+    private func safe(_ text: String, limit: Int = nameLimit) -> String {
+        let part = String(decoding: text.utf8.prefix(limit), as: UTF8.self)
+        return TargetText(escaped: part).escaped
+    }
 
     private func findings() throws -> [AnalysisRecord.Finding] {
         let evidence = try lists(
@@ -90,14 +101,14 @@ private struct AnalysisReader {
             let techniques = words(try fields.text()).map {
                 AnalysisRecord.Technique(id: $0, name: "")
             }
-            let reason = safe(try fields.text())
+            let reason = safe(try fields.text(), limit: Self.textLimit)
             let process = try fields.optionalInteger()
             let task =
                 try process.map { try names.task($0, tid: 0, hostTID: 0) }
                 ?? TaskIdentity(pid: 0, tid: 0, hostPID: 0, hostTID: 0)
             return AnalysisRecord.Finding(
                 kind: kind, importance: importance, techniques: techniques, reason: reason,
-                task: task, processName: try fields.targetText().escaped,
+                task: task, processName: safe(try fields.text(), limit: Self.textLimit),
                 time: info.timestamp(try fields.unsigned()), start: try fields.address(),
                 length: try fields.unsigned(), layer: try fields.optionalNumber(),
                 entry: try fields.optionalAddress(), transitions: evidence[id] ?? [])
@@ -116,9 +127,9 @@ private struct AnalysisReader {
             let claimed = try fields.unsigned()
             let available = try fields.unsigned()
             let entry = try fields.optionalInteger()?.restored
-            let summary = safe(try fields.text())
-            let kind = try fields.optionalText().map(safe)
-            let hash = try fields.optionalText().map(safe)
+            let summary = safe(try fields.text(), limit: Self.textLimit)
+            let kind = try fields.optionalText().map { safe($0) }
+            let hash = try fields.optionalText().map { safe($0) }
             return AnalysisRecord.Image(
                 address: address, format: format, claimedSize: claimed, availableSize: available,
                 entry: entry, summary: summary,
@@ -167,7 +178,8 @@ private struct AnalysisReader {
                 region: region, transition: transition, generation: generation, rule: rule,
                 namespace: namespace, tags: tags,
                 metadata: Dictionary(
-                    (metadata ?? [:]).map { (safe($0), safe($1)) }, uniquingKeysWith: { $1 }),
+                    (metadata ?? [:]).prefix(Self.wordLimit).map { (safe($0), safe($1)) },
+                    uniquingKeysWith: { $1 }),
                 strings: strings[id] ?? [])
         }
     }

@@ -18,15 +18,21 @@ public final class CaptureFile: Sendable {
     public let info: CaptureInfo
     /// The write-ahead log beside the file could not be used: what it holds is not seen.
     public let ignoresLog: Bool
+    /// It has the indices that are made when a trace has ended; a full disk may have kept them away.
+    let isIndexed: Bool
 
     /// - Throws: it cannot be read, is no capture file, is a newer Husk's, or is damaged.
     public init(path: String) throws(CaptureFileError) {
         self.path = path
         try CaptureFileHeader.check(path)
         (queue, ignoresLog) = try Self.open(path)
-        (names, info) = try Self.reading(queue) { db in
+        (names, info, isIndexed) = try Self.reading(queue) { db in
             try CaptureFileHeader.checkSchema(of: db)
-            return (try CaptureNames(db), try CaptureInfo(db))
+            let indices = try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL")
+            return (
+                try CaptureNames(db), try CaptureInfo(db), indices == CaptureSchema.indices.count
+            )
         }
     }
 

@@ -35,6 +35,20 @@ enum CaptureFilePlace {
         }
     }
 
+    /// What is made of a capture is not written over it, or over its log.
+    static func keepApart(_ path: String, from capture: String) throws(OutputError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return }
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            var other = stat()
+            guard stat(capture + suffix, &other) == 0 else { continue }
+            guard (other.st_dev, other.st_ino) != (status.st_dev, status.st_ino) else {
+                throw OutputError(
+                    "\(path) is the capture itself: it is not replaced", hint: "name another file")
+            }
+        }
+    }
+
     /// With what SQLite may have left beside it.
     static func remove(_ path: String) {
         for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }

@@ -126,6 +126,18 @@ public struct CaptureInfo: Hashable, Sendable {
 }
 
 extension CaptureInfo {
+    /// Whether it is complete, by its own word and by its own numbers.
+    public var isCompleteByItsNumbers: Bool {
+        isComplete == true && !contradictsItself
+    }
+
+    /// It says that it is complete, and has numbers that say otherwise: the file has been changed.
+    public var contradictsItself: Bool {
+        isComplete == true
+            && (lost > 0 || unreadable > 0 || pages != expectedPages
+                || losses.values.contains { $0 > 0 })
+    }
+
     public func timestamp(_ monotonic: UInt64) -> Timestamp {
         Timestamp(monotonic: monotonic, wall: monotonic &+ wallOffset)
     }

@@ -82,7 +82,7 @@ extension CaptureFile {
                     generation)
             }
             let rows = try conditions.statement(
-                db, info.isFinished ? Self.regionSelection : Self.unindexedRegionSelection,
+                db, isIndexed ? Self.regionSelection : Self.unindexedRegionSelection,
                 "ORDER BY r.id")
             while let row = try rows.next() {
                 guard try body(try region(row)) else { return }

@@ -38,7 +38,7 @@ extension CaptureFile {
         }
         if total.restored <= limit {
             try forEachSingleMoment(
-                knowsGenerations: info.isFinished && total.restored <= Self.generationLimit, body)
+                knowsGenerations: isIndexed && total.restored <= Self.generationLimit, body)
             return 0
         }
         let bounds = try lookUp { db in

@@ -95,7 +95,7 @@ extension CaptureFile {
         }
         // Without its index the page of a transition cannot be looked up in time.
         let digest =
-            info.isFinished
+            isIndexed
             ? """
             CASE WHEN t.captured = 1 THEN (SELECT c.sha256 FROM snapshot s \
             JOIN content c ON c.id = s.content WHERE s.transition = t.position LIMIT 1) END

@@ -127,4 +127,16 @@ extension CaptureFile {
             }
         }
     }
+
+    /// Pages with content that belong to transitions of the file: what it says that it has.
+    public func pageCount() throws(CaptureFileError) -> UInt64 {
+        try lookUp { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) FROM snapshot s JOIN transition t ON t.position = s.transition \
+                    WHERE s.content IS NOT NULL
+                    """) ?? 0
+        }.restored
+    }
 }

@@ -40,6 +40,7 @@ function plural(n, one, many) {
 
 function sizeText(value) {
   let n = finite(value, 0);
+  if (n >= Number.MAX_SAFE_INTEGER) return '8 PiB or more';   // as large as is told
   if (n < 1024) return `${n} B`;
   for (const unit of ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']) {
     n /= 1024;

@@ -125,6 +125,8 @@ struct OverviewDocument: Encodable {
     /// What the lists were cut by.
     struct Omitted: Encodable {
         var regions = 0
+        var processes = 0
+        var layers = 0
         var losses = 0
         var blindSpots = 0
     }

@@ -15,6 +15,10 @@ public final class CaptureDocuments {
     var entropies: [ContentReference: Int] = [:]
     /// Addresses at which code was entered, as far as that was seen.
     private(set) lazy var entries = Result { try findEntries() }
+    /// By region.
+    private(set) lazy var matches = Dictionary(grouping: analysis?.matches ?? [], by: \.region)
+    private(set) lazy var appearances = Dictionary(
+        grouping: analysis?.appearances ?? [], by: \.region)
     private(set) lazy var regions = Result { try RegionSelection(self) }
 
     /// - Parameter analysis: nil: the capture has not been analyzed.

@@ -6,19 +6,30 @@ internal import HuskModel
 extension CaptureDocuments {
     /// Of losses and blind spots no more are listed.
     private static let listLimit = 2000
+    /// Of processes and layers.
+    private static let processLimit = 20_000
 
     func overview() throws -> OverviewDocument {
         let selection = try regions.get()
         var document = OverviewDocument(capture: capture())
-        document.processes = file.processes.prefix(20_000).map(process)
+        document.processes = file.processes.prefix(Self.processLimit).map(process)
+        document.omitted.processes = file.processes.count - document.processes.count
         document.layers = try layers(selection)
+        document.omitted.layers = selection.layers.count - document.layers.count
         document.findings = findings(selection)
         document.omitted.regions = selection.omitted
         var lostPages: [Int64: UInt64] = [:]
         try file.forEachLoss { loss in
-            let region = loss.start.flatMap {
-                selection.region(holding: $0, pid: loss.task?.pid, at: loss.time.monotonic)
-            }
+            // Where it is known, that of the call.
+            let isEarly = document.losses.count < Self.listLimit
+            let changed =
+                try isEarly ? loss.transition.map { try file.regions(of: $0) } ?? [] : []
+            let region =
+                changed.count == 1
+                ? changed[0]
+                : loss.start.flatMap {
+                    selection.region(holding: $0, pid: loss.task?.pid, at: loss.time.monotonic)
+                }
             if let region { lostPages[region, default: 0] += min(loss.length / 4096 + 1, 1 << 40) }
             guard document.losses.count < Self.listLimit else {
                 document.omitted.losses += 1
@@ -58,7 +69,8 @@ extension CaptureDocuments {
             kernel: info.kernel, machine: info.machine, cpus: info.cpus, options: info.options,
             startedWall: Self.date(info.timestamp(info.started)),
             duration: info.ended.map { time($0) }, finished: info.isFinished,
-            complete: info.isComplete, pages: size(info.pages), bytes: size(info.bytes),
+            complete: info.contradictsItself ? false : info.isComplete,
+            pages: size(info.pages), bytes: size(info.bytes),
             expectedPages: size(info.expectedPages), unreadable: size(info.unreadable),
             lost: size(info.lost), transitions: size(info.transitions),
             attempts: size(info.attempts), looks: size(info.looks), regions: size(info.regions),
@@ -95,7 +107,7 @@ extension CaptureDocuments {
     }
 
     private func layers(_ selection: RegionSelection) throws -> [OverviewDocument.Layer] {
-        selection.layers.prefix(20_000).map { layer in
+        selection.layers.prefix(Self.processLimit).map { layer in
             OverviewDocument.Layer(
                 id: layer.id, number: layer.number, parent: layer.parent, pid: layer.task.pid,
                 region: selection.regionOfLayer[layer.id], time: time(layer.time),

@@ -110,11 +110,10 @@ extension CaptureDocuments {
     }
 
     private func addAnalysis(of id: Int64, to document: inout RegionDocument) {
-        guard let analysis else { return }
-        document.matches = analysis.matches.lazy.filter { $0.region == id }
-            .prefix(Self.listLimit).map(RegionDocument.Match.init)
-        document.appearances = analysis.appearances.lazy.filter { $0.region == id }
-            .prefix(Self.listLimit).map(RegionDocument.Appearance.init)
+        document.matches = (matches[id] ?? []).prefix(Self.listLimit)
+            .map(RegionDocument.Match.init)
+        document.appearances = (appearances[id] ?? []).prefix(Self.listLimit)
+            .map(RegionDocument.Appearance.init)
     }
 
     private func addExecutions(
@@ -124,11 +123,11 @@ extension CaptureDocuments {
         filter.pid = region.life.task.pid
         let end = region.life.start.rawValue.addingReportingOverflow(region.life.length)
         filter.addresses = region.life.start..<Address(end.overflow ? .max : end.partialValue)
+        let (born, gone) = (region.life.born.monotonic, region.life.gone?.monotonic ?? .max)
+        let began = file.info.started
+        guard began <= born, born <= gone else { return }
+        filter.times = (born - began)...(gone - began)
         try file.forEachExecution(filter) { execution in
-            let (born, gone) = (region.life.born.monotonic, region.life.gone?.monotonic ?? .max)
-            guard execution.time.monotonic >= born, execution.time.monotonic <= gone else {
-                return true
-            }
             document.executions.append(
                 .init(
                     time: time(execution.time), address: execution.address.hexadecimal,

@@ -16,10 +16,14 @@ struct PageContext {
     /// Trees are no deeper than this: the template calls itself.
     private static let depth = 64
 
-    init(_ documents: CaptureDocuments, _ overview: OverviewDocument) {
+    /// - Parameter holdings: what a report has of the contents; nil: all can be looked at.
+    init(
+        _ documents: CaptureDocuments, _ overview: OverviewDocument,
+        holdings: ReportWriter.Outcome? = nil
+    ) {
         self.documents = documents
         self.overview = overview
-        words = PlainWords(documents, overview)
+        words = PlainWords(documents, overview, holdings: holdings)
     }
 
     func values() throws -> Values {
@@ -119,10 +123,12 @@ struct PageContext {
                 "techniques": finding.techniques.map { ["id": $0.id, "name": $0.name] as Values },
             ])
         }
-        let left = overview.findings.count - shown.count + (documents.analysis?.suppressed ?? 0)
+        let analysis = documents.analysis
+        let left = overview.findings.count - shown.count + (analysis?.suppressed ?? 0)
+        let isWhole = analysis.map { !$0.isCut && left == 0 } ?? false
         let jit = documents.analysis?.explainedByJIT ?? 0
         return present([
-            "has": !items.isEmpty, "none": items.isEmpty && documents.analysis != nil,
+            "has": !items.isEmpty, "none": items.isEmpty && isWhole,
             "unknown": documents.analysis == nil, "notableCount": notable.count,
             "contextCount": others.count, "jit": jit > 0 ? jit : nil, "items": items,
             "left": left > 0 ? left : nil,
@@ -132,27 +138,26 @@ struct PageContext {
     private var layers: Values {
         // Ordinary JIT code is in the table, not in the story of what unpacked what.
         let jit = Set(overview.regions.lazy.filter { $0.label == "jit" }.map(\.id))
-        let shown = overview.layers.filter { $0.region.map { !jit.contains($0) } ?? true }
-            .prefix(Self.limit)
-        let known = Set(shown.map(\.id))
-        var children: [Int?: [OverviewDocument.Layer]] = [:]
-        for layer in shown {
-            let parent = layer.parent.flatMap { known.contains($0) ? $0 : nil }
-            children[parent, default: []].append(layer)
-        }
-        func tree(_ layer: OverviewDocument.Layer, _ depth: Int) -> Values {
-            let made = depth < Self.depth ? children[layer.id] ?? [] : []
+        let ordinary = overview.layers.filter { $0.region.map { !jit.contains($0) } ?? true }
+        let jitLayers = overview.layers.count - ordinary.count
+        let shown = Array(ordinary.prefix(Self.limit))
+        let children = Self.children(shown, id: \.id, parent: \.parent)
+        func tree(_ layer: OverviewDocument.Layer) -> Values {
+            let made = children[layer.id] ?? []
             return present([
                 "title": "layer \(layer.number): \(range(layer.start, layer.length))",
                 "size": Wording.size(layer.length),
                 "place": layer.name ?? "\(layer.backing) memory", "by": layer.by,
                 "time": clock(layer.time), "entry": layer.entry, "region": layer.region,
-                "pid": layer.pid, "children": made.map { tree($0, depth + 1) },
-                "hasChildren": !made.isEmpty,
+                "pid": layer.pid, "children": made.map(tree), "hasChildren": !made.isEmpty,
             ])
         }
-        let items = (children[nil] ?? []).map { tree($0, 0) }
-        return ["has": !items.isEmpty, "items": items]
+        let items = (children[nil] ?? []).map(tree)
+        let left =
+            overview.layers.count - jitLayers - shown.count + overview.omitted.layers
+        return present([
+            "has": !items.isEmpty, "items": items, "left": left > 0 ? left : nil,
+        ])
     }
 
     private func processes() throws -> Values {
@@ -165,17 +170,10 @@ struct PageContext {
             programs[process, default: []].append(text)
             return told < 10_000
         }
-        let shown = overview.processes.prefix(Self.limit)
-        let known = Set(shown.map(\.id))
-        var children: [Int64?: [OverviewDocument.Process]] = [:]
-        for process in shown {
-            let parent = process.parent.flatMap {
-                known.contains($0) && $0 < process.id ? $0 : nil
-            }
-            children[parent, default: []].append(process)
-        }
-        func tree(_ process: OverviewDocument.Process, _ depth: Int) -> Values {
-            let made = depth < Self.depth ? children[process.id] ?? [] : []
+        let shown = Array(overview.processes.prefix(Self.limit))
+        let children = Self.children(shown, id: \.id, parent: \.parent)
+        func tree(_ process: OverviewDocument.Process) -> Values {
+            let made = children[process.id] ?? []
             var parts = Array((programs[process.id] ?? []).prefix(16))
             if let exit = process.exit {
                 parts.append(exit.hasPrefix("signal") ? "ended by \(exit)" : "ended with \(exit)")
@@ -185,13 +183,32 @@ struct PageContext {
                 "pid": process.pid, "name": process.name,
                 "detail": parts.joined(separator: "; "),
                 "time": "\(from) to \(process.ended.map(clock) ?? "its end")",
-                "children": made.map { tree($0, depth + 1) }, "hasChildren": !made.isEmpty,
+                "children": made.map(tree), "hasChildren": !made.isEmpty,
             ]
         }
-        var values: Values = ["items": (children[nil] ?? []).map { tree($0, 0) }]
         let left = documents.file.processes.count - shown.count
-        if left > 0 { values["left"] = left }
-        return values
+        return present([
+            "items": (children[nil] ?? []).map(tree), "left": left > 0 ? left : nil,
+        ])
+    }
+
+    /// What belongs under what. A tree that is too deep goes on in breadth: a template calls itself
+    /// for each level, and who starts 1,000 processes one by the other hides none of them.
+    private static func children<Item, ID: Hashable & Comparable>(
+        _ items: [Item], id: (Item) -> ID, parent: (Item) -> ID?
+    ) -> [ID?: [Item]] {
+        var children: [ID?: [Item]] = [:]
+        var places: [ID: (depth: Int, parent: ID?)] = [:]
+        for item in items {
+            var under = parent(item).flatMap { places[$0] == nil || $0 >= id(item) ? nil : $0 }
+            if let place = under.flatMap({ places[$0] }), place.depth >= depth {
+                under = place.parent
+            }
+            let level = under.flatMap { places[$0]?.depth }.map { $0 + 1 } ?? 0
+            places[id(item)] = (level, under)
+            children[under, default: []].append(item)
+        }
+        return children
     }
 
     private var losses: Values {

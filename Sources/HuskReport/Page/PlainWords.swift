@@ -16,15 +16,25 @@ struct PlainWords {
     private let info: CaptureInfo
     private let overview: OverviewDocument
     private let analysis: AnalysisRecord?
+    private let ignoresLog: Bool
+    private let processCount: UInt64
+    private let holdings: ReportWriter.Outcome?
 
-    init(_ documents: CaptureDocuments, _ overview: OverviewDocument) {
+    /// - Parameter holdings: what a report has of the contents; nil: all can be looked at.
+    init(
+        _ documents: CaptureDocuments, _ overview: OverviewDocument,
+        holdings: ReportWriter.Outcome?
+    ) {
         info = documents.file.info
         analysis = documents.analysis
+        ignoresLog = documents.file.ignoresLog
+        processCount = UInt64(documents.file.processes.count)
         self.overview = overview
+        self.holdings = holdings
     }
 
     var sentences: [Sentence] {
-        [what, made, notable, rules, missing, blind].compactMap { $0 }
+        [what, made, notable, cut, rules, missing, unseen, blind, held].compactMap { $0 }
     }
 
     var completeness: Sentence {
@@ -32,9 +42,17 @@ struct PlainWords {
         if !info.isFinished {
             return Sentence(tone: .open, text: "unfinished: \(info.pages) pages so far")
         }
-        return info.isComplete == true
+        return isWhole
             ? Sentence(tone: .good, text: "complete: \(pages)")
             : Sentence(tone: .bad, text: "INCOMPLETE: \(pages)")
+    }
+
+    /// As it says, and as its own numbers say.
+    private var isWhole: Bool { info.isCompleteByItsNumbers && !lacksPages }
+
+    /// The capture does not have the pages that it says it has.
+    private var lacksPages: Bool {
+        info.isFinished && holdings.map { $0.pages != info.pages } ?? false
     }
 
     /// Regions with a life of their own; the capture's own sum counts ranges that were changed.
@@ -45,9 +63,9 @@ struct PlainWords {
     private var what: Sentence {
         let subject =
             info.command.map { "the command \(Self.shortened($0))" }
-            ?? (overview.processes.count == 1
+            ?? (processCount == 1
                 ? "process \(overview.processes[0].pid)"
-                : Wording.count(UInt64(overview.processes.count), "process", "processes"))
+                : Wording.count(processCount, "process", "processes"))
         let duration = overview.capture.duration.map { " for \(Self.seconds($0)) s" } ?? ""
         var text = "Husk traced \(subject)\(duration) on \(info.host) (Linux \(info.kernel))"
         if let code = info.targetExitCode { text += "; it ended with status \(code)" }
@@ -63,11 +81,10 @@ struct PlainWords {
         guard regions > 0 else {
             return Sentence(tone: .plain, text: "Nothing became executable while it was traced.")
         }
-        let processes = UInt64(overview.processes.count)
         return Sentence(
             tone: .plain,
             text: "\(Wording.count(regions, "region")) of memory of "
-                + "\(Wording.count(processes, "process", "processes")) "
+                + "\(Wording.count(processCount, "process", "processes")) "
                 + (regions == 1 ? "was" : "were") + " executable at some time; "
                 + "\(Wording.count(info.pages, "page")) of code (\(Wording.size(info.bytes))) "
                 + "\(info.pages == 1 ? "was" : "were") captured.")
@@ -80,29 +97,62 @@ struct PlainWords {
         }
         let kinds = analysis.findings.filter { $0.importance == "notable" }.map(\.kind)
         guard !kinds.isEmpty else {
+            guard !analysis.isCut, analysis.suppressed == 0 else {
+                return Sentence(
+                    tone: .open, text: "Nothing notable was found in what was looked at.")
+            }
             let jit =
                 analysis.explainedByJIT > 0
                 ? " " + Wording.count(UInt64(analysis.explainedByJIT), "region")
                     + " of JIT compilers would have been, but for their maker." : ""
             return Sentence(tone: .good, text: "Nothing notable was found.\(jit)")
         }
-        var counts: [(kind: String, count: UInt64)] = []
+        var counts: [String: UInt64] = [:]
+        var order: [String] = []
         for kind in kinds {
-            if let known = counts.firstIndex(where: { $0.kind == kind }) {
-                counts[known].count += 1
-            } else {
-                counts.append((kind, 1))
-            }
+            if counts[kind] == nil { order.append(kind) }
+            counts[kind, default: 0] += 1
         }
-        let parts = counts.map {
-            "\(Self.phrase($0.kind))\($0.count > 1 ? " (\($0.count) times)" : "")"
+        let limit = 16
+        var parts = order.prefix(limit).map { kind in
+            Self.phrase(kind) + (counts[kind].map { $0 > 1 ? " (\($0) times)" : "" } ?? "")
         }
+        if order.count > limit { parts.append("\(order.count - limit) other kinds") }
         let depth = overview.layers.filter { $0.region != nil }.map(\.number).max() ?? 0
         let layers = depth > 1 ? " Code made code: \(depth) layers deep." : ""
         return Sentence(
             tone: .bad,
-            text: "\(Wording.count(UInt64(kinds.count), "notable finding")): "
+            text: Wording.count(UInt64(kinds.count), "notable finding") + ": "
                 + parts.joined(separator: "; ") + ".\(layers)")
+    }
+
+    private var cut: Sentence? {
+        guard let analysis, analysis.isCut || analysis.suppressed > 0 else { return nil }
+        let more = analysis.suppressed > 0 ? " \(analysis.suppressed) findings are not told." : ""
+        return Sentence(
+            tone: .bad,
+            text: analysis.isCut
+                ? "NOT ALL was looked at: it was too much, or took too long.\(more)"
+                : "More was found than is told.\(more)")
+    }
+
+    private var unseen: Sentence? {
+        guard ignoresLog else { return nil }
+        return Sentence(
+            tone: .bad,
+            text: "The log beside the capture could not be used: its last batches are not seen.")
+    }
+
+    /// What a report has of the contents.
+    private var held: Sentence? {
+        guard let holdings, holdings.pages > 0 else { return nil }
+        var text = "Of \(Wording.count(holdings.pages, "captured page")) "
+        text += "\(holdings.held) can be looked at in this file"
+        if holdings.ofFiles > 0 {
+            text += "; \(holdings.ofFiles) hold code of files as it is on disk"
+        }
+        if holdings.left > 0 { text += "; \(holdings.left) did not fit" }
+        return Sentence(tone: .plain, text: text + ".")
     }
 
     private var rules: Sentence? {
@@ -118,10 +168,17 @@ struct PlainWords {
     }
 
     private var missing: Sentence? {
-        if info.isFinished, info.isComplete == true {
+        if info.isFinished, isWhole {
             return Sentence(
                 tone: .good,
-                text: "Nothing was lost: each page that became executable is here, byte for byte.")
+                text: "Nothing was lost: each page that became executable was captured, byte for "
+                    + "byte.")
+        }
+        if info.contradictsItself || lacksPages {
+            return Sentence(
+                tone: .bad,
+                text: "The capture says that it is complete, and its own numbers say otherwise: "
+                    + "do not trust it. `husk verify` tells more.")
         }
         guard info.lost > 0 || info.unreadable > 0 || !info.losses.isEmpty || info.isFinished else {
             return nil

@@ -18,6 +18,9 @@ public struct ReportWriter {
         public var ofFiles: UInt64 = 0
         /// Of the file, in bytes.
         public var size: UInt64 = 0
+
+        /// Pages that did not fit.
+        public var left: UInt64 { pages - min(pages, held + ofFiles) }
     }
 
     /// Of contents, in bytes of the file.
@@ -37,6 +40,7 @@ public struct ReportWriter {
         let template = try PageTemplate()
         var blocks = ReportBlocks()
         var outcome = Outcome()
+        outcome.pages = try documents.file.pageCount()
         let overview = try documents.overview()
         try blocks.add("overview", CaptureDocuments.encode(overview))
         try blocks.add("timeline", CaptureDocuments.encode(try documents.timeline()))
@@ -51,7 +55,8 @@ public struct ReportWriter {
         // The blocks are large: they are written beside the template, not through it.
         let marker = "<!--husk-blocks-\(UInt64.random(in: 0 ... .max))-->"
         let page = try template.page(
-            PageContext(documents, overview), mode: .report, index: index, blocks: marker)
+            PageContext(documents, overview, holdings: outcome), mode: .report, index: index,
+            blocks: marker)
         guard let place = page.range(of: marker) else { throw ReportError.damagedAssets }
         var size = 0
         func write(_ bytes: some Sequence<UInt8>) throws {
@@ -84,7 +89,6 @@ public struct ReportWriter {
             var snapshots: [StoredSnapshot] = []
             try documents.file.forEachSnapshot(region: region.life.id) { snapshot in
                 guard let content = snapshot.content else { return true }
-                outcome.pages += 1
                 let isOfFile =
                     [.file, .kernel].contains(region.life.label?.kind)
                     && snapshot.page.generation == 0
@@ -98,7 +102,8 @@ public struct ReportWriter {
                     outcome.held += 1
                 }
                 // A region whose versions fill memory would not fit into the budget either.
-                return snapshots.count < 1 << 18
+                if snapshots.count > 1 << 18 { snapshots.removeFirst(1 << 17) }
+                return true
             }
             for snapshot in snapshots.reversed() {
                 guard let content = snapshot.content else { continue }

@@ -28,7 +28,7 @@ struct ExportCore: ParsableCommand {
         let (image, _) = try moment.image(in: file)
         let core = try CoreFile(image, contents: file)
         let path = options.outputPath(or: "core.\(image.pid)")
-        let output = try OutputFile(path: path, replaces: options.force)
+        let output = try OutputFile(path: path, replaces: options.force, of: options.capture)
         var progress = WriteProgress(of: core.summary.size)
         try core.write { portion in
             try output.write(portion)

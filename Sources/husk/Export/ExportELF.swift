@@ -74,7 +74,8 @@ struct ExportELF: ParsableCommand {
             found, in: image, contents: file, entry: entry?.address ?? inside,
             addresses: addresses == .linked ? .linked : .captured)
         let path = options.outputPath(or: "image-\(found.base.hexadecimal).elf")
-        let output = try OutputFile(path: path, replaces: options.force, isExecutable: true)
+        let output = try OutputFile(
+            path: path, replaces: options.force, of: options.capture, isExecutable: true)
         var progress = WriteProgress(of: rebuilt.size)
         try rebuilt.write { portion in
             try output.write(portion)

@@ -29,7 +29,7 @@ struct ExportPerfMap: ParsableCommand {
         let file = try options.open()
         let process = try MomentOptions.process(pid, in: file)
         let path = options.outputPath(or: "perf-\(process.pid).map")
-        let output = try OutputFile(path: path, replaces: options.force)
+        let output = try OutputFile(path: path, replaces: options.force, of: options.capture)
         var count: UInt64 = 0
         try PerfMap(file, of: process).forEachLine {
             try output.write($0[...])

@@ -25,7 +25,7 @@ struct LineDestination {
             }
             return
         }
-        let output = try OutputFile(path: path, replaces: options.force)
+        let output = try OutputFile(path: path, replaces: options.force, of: options.capture)
         var progress = WriteProgress(of: file.info.bytes)
         try produce(
             { progress.add($0) },

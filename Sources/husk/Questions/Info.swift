@@ -92,6 +92,10 @@ struct Info: ParsableCommand {
                 + "(the trace still runs, or was cut off)"
         }
         let pages = "\(info.pages) of \(TextLines.count(info.expectedPages, "page"))"
+        if info.contradictsItself {
+            return "NOT AS IT SAYS: \(pages); it says that it is complete, and its own numbers "
+                + "say otherwise (`husk verify` checks it)"
+        }
         if info.isComplete == true { return "complete: \(pages)" }
         var missing = info.losses.sorted { $0.key < $1.key }.map { "\($0.value) lost (\($0.key))" }
         if info.unreadable > 0 {

@@ -17,10 +17,13 @@ struct TerminalSize: Equatable {
             wanted: getenv("COLUMNS").flatMap { Int(String(cString: $0)) })
     }
 
+    /// No window is larger; what says so is not believed.
+    private static let limit = 4096
+
     /// - Parameter wanted: the columns that the user has named.
     init(rows: Int, columns: Int, wanted: Int? = nil) {
         let wanted = wanted.flatMap { $0 > 0 ? $0 : nil }
-        self.rows = rows
-        self.columns = columns > 0 ? min(columns, wanted ?? columns) : wanted ?? 80
+        self.rows = min(rows, Self.limit)
+        self.columns = min(columns > 0 ? min(columns, wanted ?? columns) : wanted ?? 80, Self.limit)
     }
 }

@@ -45,7 +45,7 @@ struct Report: ParsableCommand {
         let file = try CaptureArgument.open(options.capture)
         let record = try analysis.record(of: file)
         let path = options.outputPath(or: "report.html")
-        let output = try OutputFile(path: path, replaces: options.force)
+        let output = try OutputFile(path: path, replaces: options.force, of: options.capture)
         var writer = ReportWriter(CaptureDocuments(file, analysis: record))
         if let budget { writer.budget = budget.bytes }
         writer.everything = everything
@@ -62,11 +62,10 @@ struct Report: ParsableCommand {
         if outcome.pages > 0 {
             text += ", \(outcome.held) of \(TextLines.count(outcome.pages, "page"))"
         }
-        let left = outcome.pages - min(outcome.pages, outcome.held + outcome.ofFiles)
         if outcome.ofFiles > 0 {
             text += "; \(outcome.ofFiles) of files as on disk are left out (--everything)"
         }
-        if left > 0 { text += "; \(left) did not fit (--budget)" }
+        if outcome.left > 0 { text += "; \(outcome.left) did not fit (--budget)" }
         return text
     }
 }

@@ -63,7 +63,12 @@ struct View: ParsableCommand {
         }
         try Self.wait(for: Viewer(configuration)) { address in
             // For scripts: the address alone on standard output.
-            LineOutput.standardOutput.write(Array("\(address)\n".utf8))
+            guard LineOutput.standardOutput.write(Array("\(address)\n".utf8)) else {
+                Diagnostics.report(
+                    OutputError(
+                        cannot: "write", "the address", errno: LineOutput.standardOutput.error))
+                leave(ExitStatus.output.rawValue)
+            }
             Diagnostics.note(
                 (isFinished ? "" : "the trace still runs, or was cut off: it is followed; ")
                     + "open this in a browser; Ctrl-C ends it")
@@ -81,7 +86,7 @@ struct View: ParsableCommand {
         let end = End()
         Task {
             do {
-                try await viewer.run(whenReady: whenReady)
+                try await viewer.run(whenReady: whenReady) { leave(0) }
                 end.tell(.success(()))
             } catch {
                 end.tell(.failure(error))
