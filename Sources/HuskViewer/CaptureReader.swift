@@ -38,10 +38,10 @@ actor CaptureReader {
         _ = try documents()
     }
 
-    /// The file, if its trace has ended, and whether an analysis is stored in it.
-    func state() throws -> (finished: CaptureFile?, isAnalyzed: Bool) {
+    /// Whether its trace has ended, and whether an analysis is stored in it.
+    func state() throws -> (isFinished: Bool, isAnalyzed: Bool) {
         let file = try documents().file
-        return (file.info.isFinished ? file : nil, try file.analysis() != nil)
+        return (file.info.isFinished, try file.analysis() != nil)
     }
 
     private func documents() throws -> CaptureDocuments {

@@ -73,7 +73,7 @@ public struct Viewer: Sendable {
                 whenReady("http://\(name):\(port)/\(token)/")
             },
             logger: Logger(label: "husk-view") { _ in SwiftLogNoOpLogHandler() })
-        let analyst = Task { await analyze(for: readers) }
+        let analyst = Task { await analyze(identity, for: readers) }
         defer { analyst.cancel() }
         var services = ServiceGroupConfiguration(
             services: [application, Farewell(whenStuck: whenStuck)],
@@ -89,21 +89,18 @@ public struct Viewer: Sendable {
     }
 
     /// Analyzes a capture that has not been, as soon as its trace has ended.
-    private func analyze(for readers: [CaptureReader]) async {
-        var file: CaptureFile?
-        while file == nil {
+    private func analyze(_ identity: String, for readers: [CaptureReader]) async {
+        while true {
             // A file that is being written may not be readable at some moment.
             if let state = try? await readers[0].state() {
                 if state.isAnalyzed { return }
-                file = state.finished
+                if state.isFinished { break }
             }
-            if file == nil {
-                do { try await Task.sleep(for: .seconds(1)) } catch { return }
-            }
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
         }
-        guard let file else { return }
         for reader in readers { await reader.beginAnalysis() }
-        let record = await Analyst().analyze(file, version: configuration.version)
+        let record = await Analyst(path: configuration.path).analyze(
+            identity, version: configuration.version)
         for reader in readers { await reader.endAnalysis(record) }
     }
 }
@@ -120,15 +117,24 @@ private struct Farewell: Service {
 
 /// Analyzes a capture on a thread of its own.
 private actor Analyst {
+    private let path: String
     private let executor = QueueExecutor("husk-view-analyst")
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
-    /// Nil: it cannot be read to its end; the page shows what can be.
-    func analyze(_ file: CaptureFile, version: String) -> AnalysisRecord? {
-        try? CaptureAnalysis(file, rules: nil).run(version: version, rulesName: nil)
+    init(path: String) {
+        self.path = path
+    }
+
+    /// Nil: it cannot be read to its end, or is another capture by now; the page shows what it can.
+    func analyze(_ identity: String, version: String) -> AnalysisRecord? {
+        // A connection of its own: one that is in use lets no one else read.
+        guard let file = try? CaptureFile(path: path), file.info.uuid == identity else {
+            return nil
+        }
+        return try? CaptureAnalysis(file, rules: nil).run(version: version, rulesName: nil)
     }
 }
 
