@@ -10,6 +10,7 @@
 #   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
 #   make man     the manual pages, from the same text as --help, in .build/man
+#   make dist    a Debian package and a tarball, in .build/dist (a release build, some minutes)
 #   make fmt     format the Swift sources
 #   make clean
 
@@ -19,7 +20,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test man fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test man dist fmt deps test-deps clean
 
 all: build
 
@@ -113,6 +114,13 @@ man: deps
 	mkdir -p .build/man
 	cp .build/plugins/GenerateManual/outputs/HuskCommand/*.1 .build/man/
 	@echo "see: man -l .build/man/husk.1"
+
+# A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
+# its own: the other build links the runtime's libraries.
+dist: man
+	@Tools/install-packages dpkg-dev
+	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-dist --product husk
+	Tools/dist .build-dist/release/husk .build/dist
 
 fmt:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests

@@ -31,6 +31,7 @@ public final class OutputFile {
                 "cannot create \(path)", errno: errno,
                 hint: errno == ENOENT ? "its folder does not exist" : nil)
         }
+        InvokingUser.own(descriptor)
     }
 
     deinit {

@@ -83,6 +83,45 @@ struct RunTests {
         #expect(records.last?["complete"] as? Bool == true)
     }
 
+    @Test("under sudo, what is made belongs to who has called it, from the first moment")
+    func ownedByCaller() throws {
+        let temporary = try TemporaryFolder()
+        let caller = ["SUDO_UID": "65534", "SUDO_GID": "65534"]
+        func owners(_ path: String) throws -> [UInt32] {
+            let names = [""] + ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
+            return try names.map { name in
+                var status = stat()
+                try #require(lstat(name.isEmpty ? path : path + "/" + name, &status) == 0)
+                #expect(status.st_mode & 0o077 == 0)
+                return status.st_uid
+            }
+        }
+        for name in ["folder/", "file.husk"] {
+            let path = temporary.path + "/" + name
+            let running = try Running(
+                BuildProducts.husk,
+                ["run", "-q", "-o", path, "--", "sh", "-c", "echo ready; read line"],
+                environment: caller)
+            #expect(running.wait { running.outputSoFar.contains("ready") })
+            #expect(Set(try owners(path)) == [65534])
+            for suffix in ["-wal", "-shm"] where !name.hasSuffix("/") {
+                #expect(try owners(path + suffix) == [65534])
+            }
+            running.send("\n")
+            #expect(running.finish().status == 0)
+            #expect(Set(try owners(path)) == [65534])
+        }
+        let report = temporary.path + "/report.html"
+        let made = try husk(
+            "report", temporary.path + "/file.husk", "-o", report, environment: caller)
+        #expect(made.status == 0)
+        #expect(try owners(report) == [65534])
+        // Not under sudo: root's own.
+        let plain = temporary.path + "/plain.html"
+        #expect(try husk("report", temporary.path + "/file.husk", "-o", plain).status == 0)
+        #expect(try owners(plain) == [geteuid()])
+    }
+
     @Test("--json gives one object per line, with a summary as the last")
     func json() throws {
         let temporary = try TemporaryFolder()

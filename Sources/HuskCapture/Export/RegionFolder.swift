@@ -34,12 +34,13 @@ public struct RegionFolder {
         to path: String, onProgress: (Int) -> Void = { _ in }
     ) throws -> Summary {
         try OutputFolder.refuseLink(path)
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+        let isNew = mkdir(path, 0o700) == 0
+        guard isNew || errno == EEXIST else {
             throw OutputError(
                 "cannot make the folder \(path)", errno: errno,
                 hint: errno == ENOENT ? "its parent folder does not exist" : nil)
         }
-        let folder = try OutputFolder(path)
+        let folder = try OutputFolder(path, isNew: isNew)
         let labels = try regionLabels()
         var summary = Summary()
         var record = MemoryRecord(image, entry: entry)

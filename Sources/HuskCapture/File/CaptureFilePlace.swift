@@ -18,6 +18,8 @@ enum CaptureFilePlace {
                 "cannot create \(path)", errno: errno,
                 hint: errno == ENOENT ? "its folder does not exist" : nil)
         }
+        // What SQLite puts beside it belongs to the same.
+        InvokingUser.own(file)
         close(file)
     }
 

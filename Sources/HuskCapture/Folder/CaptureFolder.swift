@@ -69,7 +69,7 @@ public final class CaptureFolder {
                 "cannot make the folder \(path)", errno: errno,
                 hint: errno == ENOENT ? "its parent folder does not exist" : nil)
         }
-        folder = try OutputFolder(path)
+        folder = try OutputFolder(path, isNew: isNew)
         manifest = try folder.create("manifest.jsonl")
         folder.reserve()
     }

@@ -14,13 +14,16 @@ final class OutputFolder {
     private static let reserveSize: off_t = 1 << 20
 
     /// Opens an empty folder.
-    init(_ path: String) throws(OutputError) {
+    ///
+    /// - Parameter isNew: it has just been made.
+    init(_ path: String, isNew: Bool) throws(OutputError) {
         self.path = path
         descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw OutputError("cannot open the folder \(path)", errno: errno)
         }
         try checkEmpty()
+        if isNew { InvokingUser.own(descriptor) }
     }
 
     /// A link is no folder to write to: it may lead anywhere.
@@ -47,6 +50,7 @@ final class OutputFolder {
         guard file >= 0 else {
             throw OutputError("cannot create \(path)/\(name)", errno: errno)
         }
+        InvokingUser.own(file)
         return file
     }
 
