@@ -24,6 +24,13 @@ public enum Wording {
         return "\(value) EiB"
     }
 
+    /// `1.000042`: a span of time in seconds, to the microsecond.
+    public static func seconds(_ nanoseconds: UInt64) -> String {
+        let fraction = String(nanoseconds / 1000 % 1_000_000)
+        return "\(nanoseconds / 1_000_000_000)."
+            + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
     /// What stands behind memory: a file's path, or the kind of memory.
     public static func backing(_ backing: Backing) -> String {
         guard let file = backing.file else { return backing.kind }

@@ -236,11 +236,7 @@ struct TextLines {
         origin = start
         // Of two CPUs, the later record may carry the earlier time.
         let elapsed = time.monotonic >= start.monotonic ? time.monotonic - start.monotonic : 0
-        let micros = elapsed / 1000
-        let fraction = String(micros % 1_000_000)
-        return right(
-            "\(micros / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)",
-            11)
+        return right(Wording.seconds(elapsed), 11)
     }
 
     private func change(_ transition: Transition) -> String {

@@ -20,6 +20,7 @@ public final class CaptureDocuments {
     private(set) lazy var appearances = Dictionary(
         grouping: analysis?.appearances ?? [], by: \.region)
     private(set) lazy var regions = Result { try RegionSelection(self) }
+    private lazy var madeOverview = Result { try makeOverview() }
 
     /// - Parameter analysis: nil: the capture has not been analyzed.
     public init(_ file: CaptureFile, analysis: AnalysisRecord?) {
@@ -27,6 +28,9 @@ public final class CaptureDocuments {
         self.analysis = analysis
         origins = CodeOrigins(file)
     }
+
+    /// Made once: the page and each of its sections are made of it.
+    func overview() throws -> OverviewDocument { try madeOverview.get() }
 
     // MARK: Values as the documents have them
 

@@ -9,7 +9,7 @@ extension CaptureDocuments {
     /// Of processes and layers.
     private static let processLimit = 20_000
 
-    func overview() throws -> OverviewDocument {
+    func makeOverview() throws -> OverviewDocument {
         let selection = try regions.get()
         var document = OverviewDocument(capture: capture())
         document.processes = file.processes.prefix(Self.processLimit).map(process)

@@ -47,11 +47,7 @@ struct PageContext {
     /// What is absent is false: a template would take the value of what is around it.
     private func present(_ values: [String: Any?]) -> Values { values.mapValues { $0 ?? false } }
 
-    private func clock(_ nanoseconds: UInt64) -> String {
-        let fraction = String(nanoseconds / 1000 % 1_000_000)
-        return "\(nanoseconds / 1_000_000_000)."
-            + String(repeating: "0", count: 6 - fraction.count) + fraction
-    }
+    private func clock(_ nanoseconds: UInt64) -> String { Wording.seconds(nanoseconds) }
 
     private func range(_ start: String, _ length: UInt64) -> String {
         guard let first = UInt64(start, radix: 16) else { return start }

@@ -55,11 +55,7 @@ struct Analyze: ParsableCommand {
         let file = try CaptureFile(path: capture)
         var analysis = try CaptureAnalysis(file, rules: compiled)
         analysis.everything = everything
-        var progress = ProgressLine()
-        let total = file.info.pages
-        analysis.onProgress = { progress.show($0, of: total, .items("page")) }
-        let record = try analysis.run(version: huskVersion, rulesName: rules)
-        progress.clear()
+        let record = try analysis.runShown(of: file.info.pages, rulesName: rules)
         let lines =
             json
             ? try AnalysisLines.json(record)
@@ -74,5 +70,15 @@ struct Analyze: ParsableCommand {
                 Diagnostics.note("\(error.message) (\(error.hint ?? ""))")
             }
         }
+    }
+}
+
+extension CaptureAnalysis {
+    /// With its progress on a terminal.
+    mutating func runShown(of pages: UInt64, rulesName: String?) throws -> AnalysisRecord {
+        var progress = ProgressLine()
+        defer { progress.clear() }
+        onProgress = { progress.show($0, of: pages, .items("page")) }
+        return try run(version: huskVersion, rulesName: rulesName)
     }
 }

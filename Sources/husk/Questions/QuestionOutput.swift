@@ -77,9 +77,6 @@ struct Columns {
 extension CaptureInfo {
     /// Seconds since the trace began, as lists show them.
     func clock(_ time: Timestamp) -> String {
-        let elapsed = time.monotonic >= started ? time.monotonic - started : 0
-        let fraction = String(elapsed / 1000 % 1_000_000)
-        return "\(elapsed / 1_000_000_000)."
-            + String(repeating: "0", count: 6 - fraction.count) + fraction
+        Wording.seconds(time.monotonic >= started ? time.monotonic - started : 0)
     }
 }

@@ -90,10 +90,6 @@ struct AnalysisOptions: ParsableArguments {
         if compiled == nil, let stored = try file.analysis() { return stored }
         if leavesOut, compiled == nil { return nil }
         var analysis = try CaptureAnalysis(file, rules: compiled)
-        var progress = ProgressLine()
-        let total = file.info.pages
-        analysis.onProgress = { progress.show($0, of: total, .items("page")) }
-        defer { progress.clear() }
-        return try analysis.run(version: huskVersion, rulesName: rules)
+        return try analysis.runShown(of: file.info.pages, rulesName: rules)
     }
 }
