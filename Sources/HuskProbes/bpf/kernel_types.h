@@ -38,6 +38,7 @@
 #define HUGETLBFS_MAGIC 0x958458f6
 #define READ_IMPLIES_EXEC 0x0400000U /* personality(2) */
 #define SIGSTOP 19
+#define SIGCONT 18
 #define SIGNAL_GROUP_EXIT 0x00000004U
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -18,6 +18,7 @@
 #include "kernel_types.h"
 #include "state.h"
 #include "identity.h"
+#include "copying.h"
 #include "records.h"
 #include "calls.h"
 #include "spaces.h"

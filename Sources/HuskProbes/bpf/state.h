@@ -39,30 +39,6 @@ struct {
 	__type(value, struct target);
 } targets SEC(".maps");
 
-/*
- * What threads of an address space (by its mm_struct) are making executable and have not copied
- * yet. Meanwhile another thread may run it and throw it away.
- */
-#define COPYING_SLOTS 8
-
-struct copying_slot {
-	__u64 owner; /* thread_key(); 0: free */
-	__u64 start, end;
-};
-
-struct copying {
-	struct copying_slot slots[COPYING_SLOTS];
-	__s64 unslotted; /* threads that have found no slot: their ranges are not known */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_TARGETS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct copying);
-} copying SEC(".maps");
-
 /* Files that are mapped executable by a target: writing to them changes code. The value is the
  * file as its mapping knows it: through an overlay file system it is written to as another one. */
 struct viewed_file {
@@ -351,6 +327,5 @@ struct {
 
 static char zero_thread[sizeof(struct thread)];
 static char zero_callback[sizeof(struct callback)];
-static char zero_copying[sizeof(struct copying)];
 
 #endif /* HUSK_STATE_H */

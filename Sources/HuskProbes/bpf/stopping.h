@@ -11,26 +11,6 @@
 #ifndef HUSK_STOPPING_H
 #define HUSK_STOPPING_H
 
-struct stop_key {
-	__u32 pid; /* in Husk's own PID namespace */
-	__u32 number;
-};
-
-struct stop {
-	__u64 position; /* the ring's producer's, then */
-	__u64 time_ns;
-};
-
-/* Stops of processes: each has a number, so that who lets a process go never takes the note of its
- * next stop for that of the last one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_TARGETS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct stop_key);
-	__type(value, struct stop);
-} stopped SEC(".maps");
-
 /* The consumer's last sign of life that was seen here, and when. */
 __u64 stop_life = 0, stop_life_ns = 0;
 
@@ -55,7 +35,7 @@ static __always_inline bool can_stop(struct thread *thread)
 static __always_inline void stop_if_wanted(struct thread *thread)
 {
 	struct stop stop = {};
-	struct stop_key key = {};
+	struct stop_key key = {}, none = {};
 	__u32 index = CONSUMER_STOPS;
 	__u64 *stops;
 	void *wake;
@@ -64,15 +44,20 @@ static __always_inline void stop_if_wanted(struct thread *thread)
 		return;
 	thread->wants_to_stop = 0;
 	stops = bpf_map_lookup_elem(&consumer, &index);
-	if (!stops)
-		return;
 	key.pid = current_pid();
 	stop.time_ns = bpf_ktime_get_ns();
 	stop.position = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS);
-	if (bpf_send_signal_thread(SIGSTOP))
+	if (!stops || bpf_send_signal_thread(SIGSTOP)) {
+		leave_copying(thread, none);
 		return;
+	}
 	key.number = __sync_fetch_and_add(stops, 1);
-	bpf_map_update_elem(&stopped, &key, &stop, BPF_ANY);
+	if (bpf_map_update_elem(&stopped, &key, &stop, BPF_ANY)) {
+		bpf_send_signal_thread(SIGCONT); /* no one would let it go */
+		leave_copying(thread, none);
+		return;
+	}
+	leave_copying(thread, key);
 	/* All may have been read before this was noted: the consumer is to look once more. */
 	wake = bpf_ringbuf_reserve(&ring, 8, 0);
 	if (wake)
