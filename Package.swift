@@ -23,6 +23,10 @@ let package = Package(
     name: "husk",
     products: [
         .library(name: "Husk", targets: ["Husk"]),
+        .library(name: "HuskModel", targets: ["HuskModel"]),
+        .library(name: "HuskCapture", targets: ["HuskCapture"]),
+        .library(name: "HuskAnalysis", targets: ["HuskAnalysis"]),
+        .library(name: "HuskReport", targets: ["HuskReport"]),
         .executable(name: "husk", targets: ["HuskCommand"]),
     ],
     dependencies: [
@@ -152,6 +156,13 @@ let package = Package(
                 "HuskReport", "HuskViewer", "HuskCapture", "HuskAnalysis", "HuskModel", "CZlib",
                 "HuskCommand", "HuskTestSupport", "ModelSamples",
                 .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FuzzCorpusTests",
+            dependencies: [
+                "Husk", "HuskProbes", "HuskCapture", "HuskAnalysis", "HuskReport", "HuskModel",
+                "ModelSamples", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(
