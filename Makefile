@@ -9,6 +9,8 @@
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
+#   make sanitize  the tests that trace nothing, with AddressSanitizer and ThreadSanitizer
+#   make fuzz    each fuzzer for FUZZ_SECONDS (60) from its kept corpus; TARGET=NAME: only that one
 #   make man     the manual pages, from the same text as --help, in .build/man
 #   make dist    a Debian package and a tarball, in .build/dist (a release build, some minutes)
 #   make fmt     format the Swift sources
@@ -20,7 +22,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test man dist fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test sanitize fuzz fuzz-merge man dist fmt deps test-deps clean
 
 all: build
 
@@ -111,6 +113,25 @@ kill-test: deps
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
 
+# Both by default; SANITIZER=address, SANITIZER=thread: that one. Some minutes each the first time.
+SANITIZER ?= address thread
+
+sanitize: test-deps
+	for sanitizer in $(SANITIZER); do Tools/sanitize $$sanitizer || exit; done
+
+# libFuzzer is in the toolchain. All of Husk is compiled anew for it, optimized: some minutes.
+FUZZ_SECONDS ?= 60
+FUZZER = .build-fuzz/release/husk-fuzz
+
+fuzz: deps
+	Tools/build-fuzzer
+	Tools/fuzz $(FUZZER) $(FUZZ_SECONDS) $(TARGET)
+
+# Keeps what the last runs have found, as few inputs as have all of the coverage.
+fuzz-merge: deps
+	Tools/build-fuzzer
+	Tools/fuzz --merge $(FUZZER) $(TARGET)
+
 man: deps
 	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
 	mkdir -p .build/man
@@ -125,7 +146,8 @@ dist: man
 	Tools/dist .build-dist/release/husk .build/dist
 
 fmt:
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests \
+		Fuzz/Package.swift Fuzz/Sources/husk-fuzz
 
 clean:
 	rm -rf .build demo-capture

@@ -20,6 +20,7 @@ extension FuzzEntry {
         var input = InputBytes(bytes)
         var judge = Judge()
         var events: [Event] = []
+        var records = 0
         var builder = EventBuilder(emit: { events.append($0) })
         while !input.isEmpty {
             let record = FuzzedRecord(&input)
@@ -30,8 +31,10 @@ extension FuzzEntry {
                 }
                 builder.take(buffer)
             }
+            records += 1
+            // A write is told of each region that shows it.
             try hold(
-                events.count - before <= FuzzedRecord.largestRange + 256,
+                events.count - before <= (records + 1) * (FuzzedRecord.largestRange + 8),
                 "\(events.count - before) events of one record")
         }
         for event in events.prefix(512) {
@@ -100,18 +103,16 @@ private struct FuzzedRecord {
         case HUSK_RECORD_PAGE:
             put(UInt32(HUSK_PAGE_SIZE), at: MemoryLayout<husk_page>.offset(of: \.content_size))
         case HUSK_RECORD_UNREADABLE:
-            guard let field = MemoryLayout<husk_page_range>.offset(of: \.length) else { return }
-            // Up to 2^20 pages become an event each: that takes long, and tells nothing new.
-            let length = bytes.withUnsafeBytes {
-                $0.loadUnaligned(fromByteOffset: field, as: UInt64.self)
-            }
-            put(length % UInt64(Self.largestRange * 4096), at: field)
+            limitPages(at: MemoryLayout<husk_page_range>.offset(of: \.length))
         case HUSK_RECORD_PROCESS_FORK:
             putProcess(at: MemoryLayout<husk_process_fork>.offset(of: \.child_pid))
             putProcess(at: MemoryLayout<husk_process_fork>.offset(of: \.child_host_pid))
         case HUSK_RECORD_WRITE:
+            limitPages(at: MemoryLayout<husk_write>.offset(of: \.length))
             putProcess(at: MemoryLayout<husk_write>.offset(of: \.target_pid))
         case HUSK_RECORD_TRANSITION:
+            // Longer ones are not taken apart.
+            limitPages(at: MemoryLayout<husk_transition>.offset(of: \.length), below: 1 << 33)
             putFolder(at: MemoryLayout<husk_transition>.offset(of: \.file))
         case HUSK_RECORD_PROCESS_EXEC:
             putFolder(at: MemoryLayout<husk_process_exec>.offset(of: \.file))
@@ -124,6 +125,15 @@ private struct FuzzedRecord {
         bytes.withUnsafeMutableBytes {
             $0.storeBytes(of: value, toByteOffset: offset, as: Number.self)
         }
+    }
+
+    /// Up to 2^20 pages become an event each: that takes long, and tells nothing new.
+    private mutating func limitPages(at offset: Int?, below limit: UInt64 = .max) {
+        guard let offset else { return }
+        let length = bytes.withUnsafeBytes {
+            $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        }
+        if length < limit { put(length % UInt64(Self.largestRange * 4096), at: offset) }
     }
 
     /// Above every limit of pid_max: the builder looks at processes, and must meet no one.
