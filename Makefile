@@ -44,7 +44,7 @@ test-deps: deps
 
 # Tests that trace nothing, some of which take a CPU for a while, and those that start a browser:
 # beside them, races that others try to win would be lost.
-COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests|HuskReportTests
+COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests|HuskReportTests|FuzzCorpusTests
 LOOKING = ReportOfProgramsTests
 
 demo: deps

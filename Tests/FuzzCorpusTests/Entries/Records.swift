@@ -112,7 +112,7 @@ private struct FuzzedRecord {
             putProcess(at: MemoryLayout<husk_write>.offset(of: \.target_pid))
         case HUSK_RECORD_TRANSITION:
             // Longer ones are not taken apart.
-            limitPages(at: MemoryLayout<husk_transition>.offset(of: \.length), below: 1 << 33)
+            limitPages(at: MemoryLayout<husk_transition>.offset(of: \.length), upTo: 1 << 33)
             putFolder(at: MemoryLayout<husk_transition>.offset(of: \.file))
         case HUSK_RECORD_PROCESS_EXEC:
             putFolder(at: MemoryLayout<husk_process_exec>.offset(of: \.file))
@@ -128,12 +128,12 @@ private struct FuzzedRecord {
     }
 
     /// Up to 2^20 pages become an event each: that takes long, and tells nothing new.
-    private mutating func limitPages(at offset: Int?, below limit: UInt64 = .max) {
+    private mutating func limitPages(at offset: Int?, upTo limit: UInt64 = .max) {
         guard let offset else { return }
         let length = bytes.withUnsafeBytes {
             $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
         }
-        if length < limit { put(length % UInt64(Self.largestRange * 4096), at: offset) }
+        if length <= limit { put(length % UInt64(Self.largestRange * 4096), at: offset) }
     }
 
     /// Above every limit of pid_max: the builder looks at processes, and must meet no one.
