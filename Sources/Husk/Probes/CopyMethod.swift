@@ -25,12 +25,12 @@ enum DeferredFlavor: Sendable {
         }
     }
 
-    /// The object that knows this kfunc, as base64: a kernel that has both names makes libbpf
-    /// refuse an object that knows the other one by its older prototype.
+    /// The object that knows this kfunc and no other (bpf/kernel_types.h), as base64.
     var embeddedObject: StaticString {
         switch self {
+        case .none: EmbeddedProbes.base64
         case .explicitProgram: EmbeddedProbesExplicit.base64
-        case .implicitProgram, .none: EmbeddedProbes.base64
+        case .implicitProgram: EmbeddedProbesImplicit.base64
         }
     }
 }

@@ -48,10 +48,10 @@ final class ProbeObject {
     static func attached(
         _ options: Options, watching targets: [Int32], following: Bool
     ) throws(HuskError) -> ProbeObject {
-        guard access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
+        guard access(kernelTypesPath, R_OK) == 0 else {
             throw HuskError(
                 .unsupportedKernel,
-                "the kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                "the kernel does not describe its types (no \(kernelTypesPath))",
                 errno: errno,
                 hint: "Husk needs a kernel built with CONFIG_DEBUG_INFO_BTF, and /sys mounted")
         }
@@ -127,6 +127,10 @@ final class ProbeObject {
 
     // MARK: Loading
 
+    private static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
+
+    /// Types that this kernel lacks are looked for in its modules, unless libbpf is given a file to
+    /// look into; asking for the modules takes CAP_SYS_ADMIN.
     private static func open(_ text: StaticString) throws(HuskError) -> OpaquePointer {
         // Safe: a StaticString's bytes live as long as the program.
         let encoded = Data(
@@ -138,10 +142,15 @@ final class ProbeObject {
         let (opened, log) = LibbpfLog.collecting {
             bytes.withUnsafeBytes { buffer in
                 "memory_tracer".withCString { name in
-                    var options = bpf_object_open_opts()
-                    options.sz = MemoryLayout<bpf_object_open_opts>.size
-                    options.object_name = name
-                    return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
+                    kernelTypesPath.withCString { types in
+                        var options = bpf_object_open_opts()
+                        options.sz = MemoryLayout<bpf_object_open_opts>.size
+                        options.object_name = name
+                        if !CapabilitySet.current().contains(.sysAdmin) {
+                            options.btf_custom_path = types
+                        }
+                        return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
+                    }
                 }
             }
         }
@@ -190,15 +199,7 @@ final class ProbeObject {
         else {
             throw HuskError(.probesRefused, "the embedded probes are not those of this build")
         }
-        // Of each pair `on_X` and `on_X_deferred`, load the one that fits.
-        var names: Set<String> = []
-        forEachProgram(of: object) { names.insert(String(cString: bpf_program__name($0))) }
-        let suffix = "_deferred"
         forEachProgram(of: object) { program in
-            let name = String(cString: bpf_program__name(program))
-            let isDeferred = name.hasSuffix(suffix)
-            let hasTwin = isDeferred || names.contains(name + suffix)
-            let fits = !hasTwin || isDeferred == (variant.flavor.method == .taskWork)
             let place = HookPlace(of: program)
             let isWanted =
                 switch place {
@@ -208,7 +209,7 @@ final class ProbeObject {
                 case .userFault: options.enforcerMark != nil && kernel.hasFaultTracepoint
                 default: true
                 }
-            bpf_program__set_autoload(program, fits && isWanted && place.isUsed(by: variant))
+            bpf_program__set_autoload(program, isWanted && place.isUsed(by: variant))
         }
     }
 

@@ -514,11 +514,6 @@ static __always_inline long walk_step(struct thread **context, const bool may_sl
 	return STEP_STOP;
 }
 
-static long walk_step_sleeping(__u32 index, struct thread **context)
-{
-	return walk_step(context, true);
-}
-
 static long walk_step_atomic(__u32 index, struct thread **context)
 {
 	return walk_step(context, false);
