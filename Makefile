@@ -27,7 +27,7 @@ all: build
 # ---- what must be installed --------------------------------------------------------------
 
 deps:
-	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev libsqlite3-dev libzstd-dev libyara-dev node-d3 linux-libc-dev pkg-config
+	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev libsqlite3-dev libzstd-dev libyara-dev libseccomp-dev node-d3 linux-libc-dev pkg-config
 
 # The programs that the tests trace; those that are there already are not installed again.
 test-deps: deps

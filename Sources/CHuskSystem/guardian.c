@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "husk_guardian.h"
+#include "husk_privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/bpf.h>
 #include <linux/close_range.h>
 #include <poll.h>
@@ -108,6 +110,9 @@ static void become_guardian(int stopped_map, int consumer_map, int life_fd)
 		signal(number, number == SIGCHLD ? SIG_DFL : SIG_IGN);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "husk-guardian");
+	/* Maps are read and written by their descriptors, for which no right is asked. */
+	husk_keep_capabilities(1ULL << CAP_KILL);
+	husk_no_new_privileges();
 	guard();
 }
 

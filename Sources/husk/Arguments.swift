@@ -312,6 +312,7 @@ struct TraceOptions: ParsableArguments {
         configuration.sampleRate = sampleRate
         configuration.rwx = rwx.mode
         configuration.retainsPages = false
+        configuration.givesUpCapabilities = true
         configuration.eventBufferLimit = 0
         return configuration
     }

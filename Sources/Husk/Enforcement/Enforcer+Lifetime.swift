@@ -34,7 +34,7 @@ extension Enforcer {
         self.forgottenSettings = forgottenSettings
         self.owedStops = owedStops
         let start = Start(self, pids)
-        thread = try NamedThread("husk-enforcer") { start.enforcer.live(start) }
+        thread = try NamedThread("husk-enforcer", keeping: kept) { start.enforcer.live(start) }
         start.isReady.wait()
         if let failure = start.failure {
             stop()

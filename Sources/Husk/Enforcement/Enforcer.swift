@@ -3,6 +3,7 @@ internal import CHuskSystem
 internal import Dispatch
 internal import Glibc
 internal import HuskModel
+internal import HuskPrivileges
 internal import Synchronization
 
 /// Enforces W^X on targets from outside, with ptrace(2), and captures each generation of their
@@ -90,13 +91,16 @@ final class Enforcer: @unchecked Sendable {
     /// While a thread is stepped alone: the guarded pages that it has written to.
     var steppedPages: [UInt64]?
     var thread: NamedThread?
+    let kept: CapabilitySet?
 
     /// Pages that change their state together, in bytes.
     static let block: UInt64 = 16 * 4096
     /// How many captures may wait for their reader.
     private static let queueLimit = 4096
 
-    init(followsChildren: Bool) throws(HuskError) {
+    /// - Parameter kept: the capabilities that its threads keep; nil: all.
+    init(followsChildren: Bool, keeping kept: CapabilitySet?) throws(HuskError) {
+        self.kept = kept
         var random = SystemRandomNumberGenerator()
         mark = random.next() | 1 << 63 | 1 << 31
         self.followsChildren = followsChildren

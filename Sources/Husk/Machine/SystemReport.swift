@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 internal import CLibbpf
 internal import Glibc
+internal import HuskPrivileges
 
 /// What this kernel and these privileges allow: asked of the kernel by trying, not derived
 /// from version numbers.
@@ -50,6 +51,7 @@ public struct SystemReport: Sendable {
             Self.lastLook(loaded?.lastLook),
             Self.processNumbers(), Self.swap(),
         ]
+        checks += Self.confinement()
     }
 
     // MARK: Checks
@@ -72,22 +74,51 @@ public struct SystemReport: Sendable {
     }
 
     private static func capabilities() -> [Check] {
-        let held = CapabilitySet.current()
-        let admin = held.contains(.sysAdmin)
-        return [Capability.bpf, .perfmon, .sysPtrace, .sysAdmin].map { capability in
+        let held = CapabilitySet.effective
+        let needed: [Capability] = [.bpf, .perfmon]
+        let useful: [Capability] = [
+            .sysPtrace, .kill, .dacReadSearch, .checkpointRestore, .sysNice,
+        ]
+        return (needed + useful).map { capability in
             let name = capability.name
             if held.contains(capability) {
                 return Check(name: name, status: .ok, detail: capability.purpose)
             }
-            if admin, capability == .bpf || capability == .perfmon {
+            // All but what it has handed over to CAP_BPF and the like.
+            if held.contains(.sysAdmin),
+                needed.contains(capability) || capability == .checkpointRestore
+            {
                 return Check(name: name, status: .ok, detail: "CAP_SYS_ADMIN stands for it")
             }
-            let isNeeded = capability == .bpf || capability == .perfmon
             return Check(
-                name: name, status: isNeeded ? .missing : .limited,
+                name: name, status: needed.contains(capability) ? .missing : .limited,
                 detail: "needed to \(capability.purpose)",
-                hint: "run Husk as root, or give it file capabilities with setcap(8)")
+                hint: "run Husk as root, or give it to the program: "
+                    + "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_kill+ep husk")
         }
+    }
+
+    /// What Husk gives up with, once the probes are attached or when it reads a capture.
+    private static func confinement() -> [Check] {
+        let filters = SystemCallFilter.isPossible
+        return [
+            Check(
+                name: "seccomp", status: filters ? .ok : .limited,
+                detail: filters
+                    ? "Husk gives up the system calls that it does not need"
+                    : "Husk keeps system calls that it does not need",
+                hint: "the kernel has no CONFIG_SECCOMP_FILTER"),
+            Confinement.landlockVersion.map { version in
+                Check(
+                    name: "Landlock", status: .ok,
+                    detail: "version \(version): captures are read and stored by threads that can "
+                        + "write nowhere else")
+            }
+                ?? Check(
+                    name: "Landlock", status: .limited,
+                    detail: "threads that read and store captures can write everywhere",
+                    hint: "the kernel has none, or was booted without it (lsm=landlock,...)"),
+        ]
     }
 
     private static func lockdown() -> Check? {

@@ -3,6 +3,7 @@ internal import CHuskSystem
 internal import CLibbpf
 internal import Foundation
 internal import HuskModel
+internal import HuskPrivileges
 internal import HuskProbes
 
 /// The loaded BPF object: its programs, maps and links. Not thread safe; one owner.
@@ -16,6 +17,18 @@ final class ProbeObject {
     /// Nil: they cannot be mapped.
     private(set) var ringPositions: RingPositions?
     private var watchesChangingMemory = false
+    /// Called on the thread that has attached the last of the programs.
+    var whenAllIsAttached: (() -> Void)?
+    /// Some are attached only when a target needs them.
+    var attachesMore: Bool {
+        var isOwed = false
+        Self.forEachProgram(of: object) { program in
+            isOwed =
+                isOwed
+                || bpf_program__autoload(program) && HookPlace(of: program).isForChangingMemory
+        }
+        return isOwed && !watchesChangingMemory
+    }
     let variant: Variant
     private let sampleRate: Int
     private let kernel: KernelTypes
@@ -146,7 +159,7 @@ final class ProbeObject {
                         var options = bpf_object_open_opts()
                         options.sz = MemoryLayout<bpf_object_open_opts>.size
                         options.object_name = name
-                        if !CapabilitySet.current().contains(.sysAdmin) {
+                        if !CapabilitySet.effective.contains(.sysAdmin) {
                             options.btf_custom_path = types
                         }
                         return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
@@ -214,7 +227,7 @@ final class ProbeObject {
     }
 
     private static func loadFailure(_ errno: Int32, _ log: String) -> HuskError {
-        let missing = CapabilitySet.current().missingForTracing
+        let missing = CapabilitySet.effective.missingForTracing
         switch errno {
         // With all rights, EACCES is the verifier's word for a program that it does not like.
         case EPERM,
@@ -230,7 +243,7 @@ final class ProbeObject {
             return HuskError(
                 .notPermitted, "loading BPF programs needs \(names)", errno: errno,
                 hint:
-                    "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep husk",
+                    "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_kill+ep husk",
                 details: log)
         case ENOMEM:
             return HuskError(
@@ -389,6 +402,7 @@ final class ProbeObject {
     func watchChangingMemory() {
         guard !watchesChangingMemory else { return }
         watchesChangingMemory = true
+        defer { whenAllIsAttached?() }
         Self.forEachProgram(of: object) { program in
             guard bpf_program__autoload(program) else { return }
             switch HookPlace(of: program) {

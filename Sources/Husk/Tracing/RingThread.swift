@@ -4,6 +4,7 @@ internal import CLibbpf
 internal import Dispatch
 internal import Glibc
 internal import HuskModel
+internal import HuskPrivileges
 internal import HuskProbes
 
 /// The one thread that reads the ring. It owns the probes from the moment it starts.
@@ -26,6 +27,8 @@ final class RingThread: @unchecked Sendable {
     /// Who enforces W^X, if that is wanted.
     private let enforcer: Enforcer?
     private let pageBudget: UInt64
+    /// The capabilities that the threads of a trace keep; nil: all.
+    private let kept: CapabilitySet?
     private let ringPositions: RingPositions?
     /// Where threads cannot wait in the kernel, and may be held at all.
     private let guardian: Guardian?
@@ -41,7 +44,7 @@ final class RingThread: @unchecked Sendable {
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
         capturingPresent: Bool, lookInterval: UInt64, enforcer: Enforcer?, pageBudget: UInt64,
-        stopsTargets: Bool,
+        stopsTargets: Bool, keeping kept: CapabilitySet?,
         sink: @escaping @Sendable (Event) -> Void,
         whenDone: @escaping @Sendable ([RecordCount]) -> Void
     ) throws(HuskError) {
@@ -51,6 +54,7 @@ final class RingThread: @unchecked Sendable {
         self.lookInterval = lookInterval
         self.enforcer = enforcer
         self.pageBudget = pageBudget
+        self.kept = kept
         ringPositions = probes.ringPositions
         guardian = stopsTargets ? try Guardian(probes) : nil
         self.sink = sink
@@ -62,10 +66,11 @@ final class RingThread: @unchecked Sendable {
     ///
     /// - Throws: ``HuskError``; nothing is left running then.
     func start() throws(HuskError) {
-        thread = try NamedThread("husk-ring") {
-            NamedThread.goFirst()
-            self.run()
-        }
+        if let kept { probes.whenAllIsAttached = { kept.keep() } }
+        thread = try NamedThread(
+            "husk-ring", goingFirst: true,
+            keeping: probes.attachesMore ? kept?.union(.attaching) : kept
+        ) { self.run() }
         isReady.wait()
         do throws(HuskError) {
             try enforcer?.start(
@@ -165,7 +170,7 @@ final class RingThread: @unchecked Sendable {
             }, Unmanaged.passUnretained(context).toOpaque(), nil)
         // Unchecked: bpf(2) may be called from any thread; the object outlives this function.
         let beat = Beat(probes)
-        let heartbeat = try? Heartbeat { beat.tell($0) }
+        let heartbeat = try? Heartbeat(keeping: kept == nil ? nil : []) { beat.tell($0) }
         defer { heartbeat?.stop() }
         withExtendedLifetime(context) {
             var given: [UInt64]?

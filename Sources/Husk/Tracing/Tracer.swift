@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 @_exported public import HuskModel
+internal import HuskPrivileges
 internal import Synchronization
 
 /// Watches processes and captures every page of theirs that becomes executable.
@@ -97,7 +98,9 @@ public final class Tracer: Sendable {
 
         let following = configuration.followsChildren
         let enforces = configuration.rwx == .trap
-        let enforcer = enforces ? try Enforcer(followsChildren: following) : nil
+        let kept = configuration.givesUpCapabilities ? CapabilitySet.tracing : nil
+        let enforcer =
+            enforces ? try Enforcer(followsChildren: following, keeping: kept) : nil
         let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,
@@ -123,6 +126,7 @@ public final class Tracer: Sendable {
             enforcer: enforcer, pageBudget: configuration.pageBudget ?? .max,
             stopsTargets: probes.variant.flavor.method == .syscallExit
                 && !configuration.neverStalls,
+            keeping: kept,
             sink: { collector.take($0) }, whenDone: { collector.finish($0) })
         try thread.start()
         return thread

@@ -44,6 +44,10 @@ extension Tracer {
         /// How often such memory is looked at from outside while it is being written; the
         /// interval grows while nothing changes. 0: never.
         public var lookInterval: Duration = .seconds(1)
+        /// The threads of the trace give up the capabilities (capabilities(7)) that they do not need
+        /// once the probes are attached. ``onEvent`` is called on one of them. The calling thread
+        /// keeps what it has.
+        public var givesUpCapabilities = false
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true

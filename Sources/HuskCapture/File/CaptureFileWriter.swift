@@ -2,6 +2,7 @@
 internal import Foundation
 internal import GRDB
 public import HuskModel
+internal import HuskPrivileges
 internal import Synchronization
 
 /// Writes a capture file while the trace runs, on a thread of its own and in batches.
@@ -73,7 +74,10 @@ public final class CaptureFileWriter: Sendable {
             CaptureFilePlace.remove(path)
             throw Self.outputError(error, path)
         }
-        let thread = Thread { [self] in work() }
+        let thread = Thread { [self] in
+            Confinement.beginStoring(at: path)
+            work()
+        }
         thread.name = "husk-capture"
         thread.start()
     }
