@@ -126,9 +126,11 @@ docs: deps
 	@Tools/make-docs $(BIN) .build/docs
 
 man: deps
-	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
-	mkdir -p .build/man
-	cp .build/plugins/GenerateManual/outputs/HuskCommand/*.1 .build/man/
+	$(SWIFT) package generate-manual --multi-page --authors "the Husk developers"
+	@mkdir -p .build/man
+	@for page in .build/plugins/GenerateManual/outputs/HuskCommand/*.1; do \
+		Tools/tidy-manual $$page .build/man/$${page##*/} || exit 1; \
+	done
 	@echo "see: man -l .build/man/husk.1"
 
 # A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
