@@ -9,6 +9,8 @@
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
+#   make examples  build the programs of Examples/ (a package of its own) and run each of them
+#   make docs    the documentation of the library products, warnings as errors, in .build/docs
 #   make man     the manual pages, from the same text as --help, in .build/man
 #   make dist    a Debian package and a tarball, in .build/dist (a release build, some minutes)
 #   make fmt     format the Swift sources
@@ -20,7 +22,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test man dist fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test examples docs man dist fmt deps test-deps clean
 
 all: build
 
@@ -111,10 +113,24 @@ kill-test: deps
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
 
+# Another package that depends on this one, so it is built apart: the libraries once more, without
+# the command and what only that needs.
+examples: deps
+	@Tools/install-packages binutils gcc libc6-dev python3 sqlite3 zstd
+	$(SWIFT) build -c $(CONFIG) --product husk
+	$(SWIFT) build -c $(CONFIG) --package-path Examples --scratch-path .build/examples
+	@Tools/try-examples $(BIN)/husk .build/examples/$(CONFIG)
+
+docs: deps
+	$(SWIFT) build -c $(CONFIG) --product husk
+	@Tools/make-docs $(BIN) .build/docs
+
 man: deps
-	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
-	mkdir -p .build/man
-	cp .build/plugins/GenerateManual/outputs/HuskCommand/*.1 .build/man/
+	$(SWIFT) package generate-manual --multi-page --authors "the Husk developers"
+	@mkdir -p .build/man
+	@for page in .build/plugins/GenerateManual/outputs/HuskCommand/*.1; do \
+		Tools/tidy-manual $$page .build/man/$${page##*/} || exit 1; \
+	done
 	@echo "see: man -l .build/man/husk.1"
 
 # A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
@@ -125,7 +141,7 @@ dist: man
 	Tools/dist .build-dist/release/husk .build/dist
 
 fmt:
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests Examples
 
 clean:
 	rm -rf .build demo-capture

@@ -23,6 +23,10 @@ let package = Package(
     name: "husk",
     products: [
         .library(name: "Husk", targets: ["Husk"]),
+        .library(name: "HuskModel", targets: ["HuskModel"]),
+        .library(name: "HuskCapture", targets: ["HuskCapture"]),
+        .library(name: "HuskAnalysis", targets: ["HuskAnalysis"]),
+        .library(name: "HuskReport", targets: ["HuskReport"]),
         .executable(name: "husk", targets: ["HuskCommand"]),
     ],
     dependencies: [

@@ -10,6 +10,7 @@ public struct CaptureTally: Hashable, Sendable {
     public var regions: Int { regionKeys.count }
     /// Snapshots with content.
     public private(set) var pages = 0
+    /// Of the snapshots with content.
     public private(set) var bytes: UInt64 = 0
     /// Pages that were named, not captured (``FileReference``).
     public private(set) var referenced: UInt64 = 0
@@ -55,6 +56,7 @@ public struct CaptureTally: Hashable, Sendable {
         losses.isEmpty && unreadable == 0
     }
 
+    /// Of all causes together; at most `UInt64.max`.
     public var lost: UInt64 {
         losses.values.reduce(0) { sum, count in
             let (sum, overflow) = sum.addingReportingOverflow(count)
@@ -62,6 +64,7 @@ public struct CaptureTally: Hashable, Sendable {
         }
     }
 
+    /// Counts an event. In the order in which they are told.
     public mutating func add(_ event: Event) {
         switch event {
         case .transition(let transition):

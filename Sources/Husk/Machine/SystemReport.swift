@@ -6,7 +6,9 @@ internal import HuskPrivileges
 /// What this kernel and these privileges allow: asked of the kernel by trying, not derived
 /// from version numbers.
 public struct SystemReport: Sendable {
+    /// One thing that was tried.
     public struct Check: Sendable {
+        /// What its result means for a trace.
         public enum Status: String, Sendable {
             case ok
             /// Husk works without it, with a limit that `detail` names.
@@ -15,15 +17,20 @@ public struct SystemReport: Sendable {
             case missing
         }
 
+        /// What was tried, in a few words.
         public var name: String
         public var status: Status
+        /// What was found.
         public var detail: String
         /// How to get what is missing.
         public var hint: String?
     }
 
+    /// The kernel's release, as uname(2) has it; escaped.
     public var kernel: String
+    /// The machine's architecture, as uname(2) has it; escaped.
     public var machine: String
+    /// All that was tried, in the order in which it is shown.
     public var checks: [Check]
     /// How pages would be copied; nil: Husk cannot trace here.
     public var copyMethod: CopyMethod?
@@ -31,6 +38,7 @@ public struct SystemReport: Sendable {
     /// Where system calls would be seen.
     public var probeKind: ProbeKind?
 
+    /// The probes can be loaded and attached here.
     public var canTrace: Bool { copyMethod != nil }
 
     /// Tries everything that a trace needs; leaves nothing behind.

@@ -6,7 +6,8 @@ public enum CopyMethod: String, Hashable, Sendable, CaseIterable {
     /// pages in, waiting for room in the ring. Linux 6.18 and later.
     case taskWork = "task-work"
     /// At the system call's exit, without faults. What is not resident is read from outside
-    /// afterwards; what finds no room is lost.
+    /// afterwards; what finds no room is read while the process is stopped for it, or is lost
+    /// (``Tracer/Configuration/neverStalls``).
     case syscallExit = "syscall-exit"
 }
 

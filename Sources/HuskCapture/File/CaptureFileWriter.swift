@@ -54,7 +54,9 @@ public final class CaptureFileWriter: Sendable {
     /// Makes the file and writes what is known of the run.
     ///
     /// - Parameters:
+    ///   - path: of the file. Links are not followed.
     ///   - replaces: an existing file is replaced, if it is a regular one.
+    ///   - run: what the file is to say of the run.
     public init(
         path: String, replaces: Bool, run: RunDescription
     ) throws(OutputError) {
