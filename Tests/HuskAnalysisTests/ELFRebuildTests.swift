@@ -231,6 +231,19 @@ struct ELFRebuildTests {
         try Self.checkTools(second, scratch)
     }
 
+    @Test("of 32 bits above 4 GiB keep no addresses that they have no room for")
+    func narrowHigh() throws {
+        var memory = SampleMemory()
+        memory.add(0x5555_5555_4000, size: 0x1000, [.read, .execute], ELFCorpus.narrowShared)
+        let linked = try memory.rebuilt(at: 0x5555_5555_4000)
+        #expect(try ELFImage(linked.bytes()).segments == linked.segments)
+        #expect {
+            _ = try memory.rebuilt(at: 0x5555_5555_4000, addresses: .captured)
+        } throws: {
+            ($0 as? ELFError)?.code == .malformed
+        }
+    }
+
     @Test("of a program with libraries keep their symbols, relocations and versions, and run")
     func dynamicProgram() throws {
         let scratch = try Scratch()

@@ -127,6 +127,17 @@ struct HostileCaptureTests {
         #expect(code(readAll) == .damaged)
     }
 
+    @Test("what SQLite quotes from a file is told escaped")
+    func quoted() throws {
+        try change(
+            "UPDATE sqlite_schema SET name = 'a' || char(27) || '[2J', sql = 'CREATE TABLE ('"
+                + " WHERE name = 'loss';")
+        let report = try CaptureFileVerifier(path: path).verify()
+        let message = try #require(report.findings.first?.message)
+        #expect(message.contains(#"a\x1b[2J"#), "\(message)")
+        #expect(!message.unicodeScalars.contains { $0.value < 0x20 })
+    }
+
     @Test("a newer schema is told as what it is")
     func newer() throws {
         try change("PRAGMA user_version = 2;")

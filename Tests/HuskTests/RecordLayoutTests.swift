@@ -232,6 +232,23 @@ struct RecordDecoderTests {
         #expect(throws: RecordDecoder.Failure.self) { try decode(range).get() }
     }
 
+    @Test("refuses pages beyond the end of the address space")
+    func range() {
+        var record = husk_transition()
+        record.header = header(
+            HUSK_RECORD_TRANSITION, size: MemoryLayout<husk_transition>.size)
+        record.start = 0x7000
+        record.length = .max
+        // A call that was refused may have asked for that.
+        #expect(throws: Never.self) { try decode(record).get() }
+        for flag in [HUSK_TRANSITION_HAS_PAGES, HUSK_TRANSITION_REFERENCED] {
+            record.flags = UInt32(flag)
+            #expect(throws: RecordDecoder.Failure.wrongRange(start: 0x7000, length: .max)) {
+                try decode(record).get()
+            }
+        }
+    }
+
     @Test("refuses a page that claims another amount of content")
     func pageSize() {
         var page = husk_page()

@@ -13,6 +13,16 @@ extension RebuildPlan {
         let isMoved = headers.header.kind == .shared && addresses == .captured
         self.init(
             elfClass, type: headers.header.kind == .shared && !isMoved ? ET_DYN : ET_EXEC)
+        if isMoved, elfClass == .bits32,
+            headers.loads.contains(where: {
+                let (end, overflow) = $0.end.addingReportingOverflow(found.bias)
+                return overflow || end > elfClass.addressLimit
+            })
+        {
+            throw ELFError(
+                .malformed, "a 32-bit file cannot have the addresses at which it was captured",
+                hint: "it was mapped above 4 GiB; take the addresses it was linked at")
+        }
         // Addresses of the file, minus those in its headers.
         let shift = isMoved ? found.bias : 0
         bias = found.bias &- shift

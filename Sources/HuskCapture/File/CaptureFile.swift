@@ -112,14 +112,17 @@ public final class CaptureFile: Sendable {
 
     static func translated(_ error: any Error) -> CaptureFileError {
         if let error = error as? CaptureFileError { return error }
-        guard let error = error as? DatabaseError else { return .damaged("\(error)") }
+        // SQLite quotes what is in the file: names of tables, pieces of SQL.
+        func safe(_ text: String) -> String { TargetText(text).escaped }
+        guard let error = error as? DatabaseError else { return .damaged(safe("\(error)")) }
+        let message = error.message.map(safe)
         switch error.resultCode {
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_READONLY, .SQLITE_IOERR:
             return CaptureFileError(
-                .notReadable, "the capture cannot be read: \(error.message ?? "SQLite")",
+                .notReadable, "the capture cannot be read: \(message ?? "SQLite")",
                 hint: "is its folder readable, and is the trace that writes it another user's?")
         default:
-            return .damaged(error.message ?? "SQLite cannot read it")
+            return .damaged(message ?? "SQLite cannot read it")
         }
     }
 }
