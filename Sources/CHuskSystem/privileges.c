@@ -17,14 +17,13 @@ static int capabilities(struct __user_cap_data_struct data[2])
 	return syscall(SYS_capget, &header, data) == 0 ? 0 : -errno;
 }
 
-int husk_capabilities(uint64_t *effective, uint64_t *permitted)
+uint64_t husk_effective_capabilities(void)
 {
 	struct __user_cap_data_struct data[2] = {0};
-	int result = capabilities(data);
 
-	*effective = data[0].effective | (uint64_t)data[1].effective << 32;
-	*permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
-	return result;
+	if (capabilities(data) != 0)
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
 int husk_keep_capabilities(uint64_t kept)

@@ -32,6 +32,18 @@ package struct Capability: Hashable, Sendable {
     package static let checkpointRestore = Capability(
         bit: 40, name: "CAP_CHECKPOINT_RESTORE",
         purpose: "read files behind mappings that have no name any more")
+
+    /// Without these nothing can be traced.
+    package static let neededForTracing: [Capability] = [.bpf, .perfmon]
+
+    /// Without these there are limits.
+    package static let usefulForTracing: [Capability] = [
+        .sysPtrace, .kill, .dacReadSearch, .checkpointRestore, .sysNice,
+    ]
+
+    /// How to get what is missing.
+    package static let hint =
+        "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_kill+ep husk"
 }
 
 /// Some capabilities.
@@ -40,9 +52,11 @@ package struct CapabilitySet: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     package init(bits: UInt64) { self.bits = bits }
 
-    package init(arrayLiteral capabilities: Capability...) {
+    package init(_ capabilities: [Capability]) {
         bits = capabilities.reduce(0) { $0 | 1 << $1.bit }
     }
+
+    package init(arrayLiteral capabilities: Capability...) { self.init(capabilities) }
 
     package func contains(_ capability: Capability) -> Bool {
         bits & (1 << capability.bit) != 0
@@ -54,16 +68,13 @@ package struct CapabilitySet: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     /// What the calling thread may do now (capget(2)).
     package static var effective: CapabilitySet {
-        var effective: UInt64 = 0
-        var permitted: UInt64 = 0
-        return husk_capabilities(&effective, &permitted) == 0
-            ? CapabilitySet(bits: effective) : []
+        CapabilitySet(bits: husk_effective_capabilities())
     }
 
     /// Those of CAP_BPF and CAP_PERFMON that are missing; CAP_SYS_ADMIN stands for both.
     package var missingForTracing: [Capability] {
         if contains(.sysAdmin) { return [] }
-        return [.bpf, .perfmon].filter { !contains($0) }
+        return Capability.neededForTracing.filter { !contains($0) }
     }
 }
 
@@ -88,7 +99,7 @@ extension CapabilitySet {
     }
 
     /// To attach what is attached only when it is needed.
-    package static let attaching: CapabilitySet = [.bpf, .perfmon]
+    package static let attaching = CapabilitySet(Capability.neededForTracing)
 
     /// From here on the calling thread has these at most, and cannot get others back.
     ///

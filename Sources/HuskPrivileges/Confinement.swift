@@ -29,9 +29,7 @@ package enum Confinement {
     /// For a thread that stores a capture and does nothing else.
     package static func beginStoring(at path: String) {
         CapabilitySet.storing.keep()
-        var places = WritablePlaces.temporary
-        places.add(path)
-        places.begin()
+        WritablePlaces(forCapturesAt: [path]).begin()
     }
 
     /// The version of Landlock's interface that the kernel has; nil: none.

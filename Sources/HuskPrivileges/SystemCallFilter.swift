@@ -8,8 +8,6 @@ internal import Glibc
 package struct SystemCallFilter: Sendable {
     /// Names of calls, as in syscalls(2). Those that this libseccomp does not know are left out.
     private var names: Set<String>
-    /// No memory of this process becomes executable any more.
-    private let forbidsCode = true
     /// bpf(2) may neither load programs nor make maps.
     private var forbidsLoading = false
 
@@ -69,7 +67,7 @@ package struct SystemCallFilter: Sendable {
                 return false
             }
         }
-        return (!forbidsCode || forbidCode(filter)) && (!forbidsLoading || forbidLoading(filter))
+        return forbidCode(filter) && (!forbidsLoading || forbidLoading(filter))
             && seccomp_load(filter) == 0
     }
 
@@ -79,6 +77,7 @@ package struct SystemCallFilter: Sendable {
     private static let allow: UInt32 = 0x7FFF_0000  // SCMP_ACT_ALLOW
     private static let refuse = 0x0005_0000 | UInt32(EPERM)  // SCMP_ACT_ERRNO
 
+    /// No memory of this process becomes executable any more.
     private func forbidCode(_ filter: scmp_filter_ctx) -> Bool {
         let executable = scmp_datum_t(PROT_EXEC)
         return ["mmap", "mprotect", "pkey_mprotect"].allSatisfy { name in

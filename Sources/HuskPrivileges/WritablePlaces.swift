@@ -6,26 +6,28 @@ internal import Glibc
 package struct WritablePlaces: Sendable {
     private var folders: Set<String> = []
 
-    /// SQLite puts what it sorts into files that have no name.
-    package static var temporary: WritablePlaces {
+    /// Where SQLite puts what it sorts, in files that have no name.
+    private static var temporary: [String] {
         let variables: [String] = ["SQLITE_TMPDIR", "TMPDIR"]
         let named: [String] = variables.compactMap { name in
             getenv(name).map { String(cString: $0) }
         }
-        return WritablePlaces(folders: Set(named + ["/var/tmp", "/tmp"]))
+        return named + ["/var/tmp", "/tmp"]
     }
-
-    private init(folders: Set<String>) { self.folders = folders }
 
     package init() {}
 
-    /// A folder, or the folder of a file that may not exist yet.
+    /// What work with captures at these paths takes.
+    package init(forCapturesAt paths: [String]) {
+        folders = Set(Self.temporary)
+        paths.forEach { add($0) }
+    }
+
+    /// A file or folder, which may not exist yet, and what lies beside it: things are made under
+    /// another name first.
     package mutating func add(_ path: String) {
         var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-            folders.insert(path)
-            // Under another name first, beside it.
-        }
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { folders.insert(path) }
         var end = path[...]
         while end.last == "/" { end.removeLast() }
         guard let slash = end.lastIndex(of: "/") else {

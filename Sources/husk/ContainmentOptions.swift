@@ -53,7 +53,7 @@ struct ContainmentOptions: ParsableArguments {
         guard let entry = getpwnam(user)?.pointee else {
             throw HuskError(
                 .invalidConfiguration,
-                "there is no user \(TargetText(bytes: Array(user.utf8)).escaped)",
+                "there is no user \(TargetText(user).escaped)",
                 hint: "`getent passwd` lists them; a name of your own: sudo useradd --system NAME")
         }
         // Husk itself has no use for these.

@@ -15,9 +15,8 @@ extension ReadsCapture {
     var serves: Bool { false }
 
     func confine() {
-        var places = WritablePlaces.temporary
-        writtenPaths.forEach { places.add($0) }
-        Confinement.beginReading(writing: places, serves: serves)
+        Confinement.beginReading(
+            writing: WritablePlaces(forCapturesAt: writtenPaths), serves: serves)
     }
 }
 

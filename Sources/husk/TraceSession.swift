@@ -184,12 +184,9 @@ final class TraceSession {
 
     /// The probes are attached, and a command that is to be run waits in a process of its own.
     private func confine() {
-        var places = WritablePlaces.temporary
-        switch options.destination {
-        case .folder(let path), .file(let path): places.add(path)
-        case nil: break
-        }
-        Confinement.beginTracing(writing: places, traps: options.rwx == .trap)
+        Confinement.beginTracing(
+            writing: WritablePlaces(forCapturesAt: options.output.map { [$0] } ?? []),
+            traps: options.rwx == .trap)
     }
 
     /// Stops the trace and tells how it went; nil: there is nothing to complain about.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * husk_privileges.h - system calls with which a thread gives up what it may do. Each is one call
- * or a few, returns 0 or -errno, and decides nothing.
+ * or a few, returns 0 or -errno unless it says otherwise, and decides nothing.
  */
 #ifndef HUSK_PRIVILEGES_H
 #define HUSK_PRIVILEGES_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* capget(2): the effective and the permitted set of the calling thread. */
-int husk_capabilities(uint64_t *effective, uint64_t *permitted);
+/* capget(2): the effective set of the calling thread; 0 if it cannot be had. */
+uint64_t husk_effective_capabilities(void);
 
 /* capset(2): of what the calling thread has, `kept` remains; nothing is handed on to a program
  * that it executes as another user than root. */

@@ -73,21 +73,19 @@ public struct SystemReport: Sendable {
     }
 
     private static func typeInformation() -> Check {
-        access("/sys/kernel/btf/vmlinux", R_OK) == 0
-            ? Check(name: "kernel types (BTF)", status: .ok, detail: "/sys/kernel/btf/vmlinux")
+        let path = ProbeObject.kernelTypesPath
+        return access(path, R_OK) == 0
+            ? Check(name: "kernel types (BTF)", status: .ok, detail: path)
             : Check(
                 name: "kernel types (BTF)", status: .missing,
-                detail: "/sys/kernel/btf/vmlinux cannot be read",
+                detail: "\(path) cannot be read",
                 hint: "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys")
     }
 
     private static func capabilities() -> [Check] {
         let held = CapabilitySet.effective
-        let needed: [Capability] = [.bpf, .perfmon]
-        let useful: [Capability] = [
-            .sysPtrace, .kill, .dacReadSearch, .checkpointRestore, .sysNice,
-        ]
-        return (needed + useful).map { capability in
+        let needed = Capability.neededForTracing
+        return (needed + Capability.usefulForTracing).map { capability in
             let name = capability.name
             if held.contains(capability) {
                 return Check(name: name, status: .ok, detail: capability.purpose)
@@ -101,8 +99,7 @@ public struct SystemReport: Sendable {
             return Check(
                 name: name, status: needed.contains(capability) ? .missing : .limited,
                 detail: "needed to \(capability.purpose)",
-                hint: "run Husk as root, or give it to the program: "
-                    + "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_kill+ep husk")
+                hint: Capability.hint)
         }
     }
 

@@ -140,7 +140,7 @@ final class ProbeObject {
 
     // MARK: Loading
 
-    private static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
+    static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
 
     /// Types that this kernel lacks are looked for in its modules, unless libbpf is given a file to
     /// look into; asking for the modules takes CAP_SYS_ADMIN.
@@ -242,8 +242,7 @@ final class ProbeObject {
             let names = missing.map(\.name).joined(separator: " and ")
             return HuskError(
                 .notPermitted, "loading BPF programs needs \(names)", errno: errno,
-                hint:
-                    "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_kill+ep husk",
+                hint: Capability.hint,
                 details: log)
         case ENOMEM:
             return HuskError(
