@@ -91,6 +91,26 @@ struct CompletenessTests {
         #expect(verified.output.contains("lost (not-stored)"))
     }
 
+    @Test("a disk without room for a capture file: nothing is left on it")
+    func diskTooSmall() throws {
+        let temporary = try TemporaryFolder()
+        let outcome = try Running(
+            "/usr/bin/unshare",
+            [
+                "-m", "sh", "-c",
+                """
+                mkdir "$0/disk" && mount -t tmpfs -o size=2112k none "$0/disk" || exit 77
+                "$1" run -q -o "$0/disk/out.husk" -- true
+                echo "status $?"
+                ls "$0/disk"
+                """, temporary.path, BuildProducts.husk,
+            ]
+        ).finish()
+        if outcome.status == 77 { return }  // no mounts here
+        #expect(outcome.output == "status 123\n")
+        #expect(outcome.errors.contains("the disk is full"))
+    }
+
     @Test("a capture file outlives Husk's death, and says that it is unfinished")
     func huskDies() throws {
         let temporary = try TemporaryFolder()

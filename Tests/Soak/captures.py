@@ -51,7 +51,7 @@ def _loss(capture, line):
     start = line.get("start")
     process = line.get("process") or {}
     capture.losses.append((
-        line["cause"], process.get("host_pid") or None, int(start, 16) if start else None,
+        line["cause"], process.get("pid") or None, int(start, 16) if start else None,
         _number(line.get("length") or 0), _number(line.get("count", 1))))
 
 
@@ -64,11 +64,11 @@ def read_file(husk, path):
         task = line["process"]
         address = int(line["address"], 16)
         if "unreadable" in line:
-            capture.unreadable.append((task["host_pid"], address, line["size"]))
+            capture.unreadable.append((task["pid"], address, line["size"]))
             continue
         time = line["time"]
         capture.offsets.add(time["wall_ns"] - time["monotonic_ns"])
-        capture.pages.append((task["host_pid"], task["host_tid"], address, line["sha256"],
+        capture.pages.append((task["pid"], task["tid"], address, line["sha256"],
                               time["monotonic_ns"], line["reader"]))
     for line in lines([husk, "list", "losses", "--json", path]):
         _loss(capture, line)
@@ -110,7 +110,7 @@ def _transition(capture, folder, line):
     task = line["process"]
     capture.offsets.add(line["time"]["wall_ns"] - line["time"]["monotonic_ns"])
     for gap in line.get("unreadable", []):
-        capture.unreadable.append((task["host_pid"], int(gap["start"], 16), _number(gap["length"])))
+        capture.unreadable.append((task["pid"], int(gap["start"], 16), _number(gap["length"])))
     for run in line.get("runs", []):
         if "file" not in run:
             continue  # told as a loss: not-stored
@@ -122,7 +122,7 @@ def _transition(capture, folder, line):
             found = hashlib.sha256(data[address - base:address - base + PAGE]).hexdigest()
             if found != page["sha256"]:
                 capture.damage.append(f"{run['file']}: the page at {address:#x} is not what it says")
-            capture.pages.append((task["host_pid"], task["host_tid"], address, found,
+            capture.pages.append((task["pid"], task["tid"], address, found,
                                   page["time_ns"], page["reader"]))
 
 

@@ -23,28 +23,37 @@ def _pages(start, length):
 
 
 class Told:
-    """What a capture says it has not got. Each loss pays for as many pages as it tells."""
+    """What a capture says it has not got. Each loss pays for as many pages as it tells; `untold` for
+    all between its addresses, as its count is one of records."""
 
     def __init__(self, capture):
         self.pages = collections.Counter()  # by (pid, address of the page)
         self.ranges = collections.defaultdict(list)  # by pid: [start, end, pages left]
         self.pool = 0  # pages without an address
-        self.unreadable = set()
+        self.told = set()  # pages that were told, whatever was captured of them later
         for pid, start, length in capture.unreadable:
             self._list(pid, start, length)
-            self.unreadable.update((pid, page) for page in _pages(start, length))
+        # A number that never came is told twice if it is known whose it was.
+        untold = sum(loss[4] for loss in capture.losses if loss[0] == "untold")
         for cause, pid, start, length, count in capture.losses:
             pages = -(-length // PAGE)
             if start is None or pid is None:
-                self.pool += count
+                self.pool += max(0, count - untold) if cause == "missing-record" else count
             elif cause != "untold" and pages <= LISTED:
                 self._list(pid, start, length)
             else:
-                self.ranges[pid].append([start, start + length, count])
+                left = float("inf") if cause == "untold" else count
+                self.ranges[pid].append([start, start + length, left])
 
     def _list(self, pid, start, length):
         for address in _pages(start, length):
             self.pages[pid, address] += 1
+            self.told.add((pid, address))
+
+    def was_late(self, truth):
+        """Something of this page was missed: if it is there all the same, it was looked at later."""
+        return (truth.pid, truth.address) in self.told or any(
+            start <= truth.address < end for start, end, _ in self.ranges.get(truth.pid, ()))
 
     def pays(self, truth):
         key = truth.pid, truth.address
@@ -88,8 +97,7 @@ def judge(truths, capture, until_ns=None, from_ns=None):
                 f"at {truth.address:#x}, sha256 {truth.sha256[:16]}, made at {truth.before_ns}")
             continue
         verdict.captured += 1
-        # What could not be read at once was read later, if at all.
-        if (truth.pid, truth.address) not in told.unreadable:
+        if not told.was_late(truth):
             _time(verdict, truth, found, last)
     if capture.complete and (missing or verdict.told):
         verdict.fail("the capture says that it is complete")

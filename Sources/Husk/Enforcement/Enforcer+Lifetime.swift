@@ -29,10 +29,12 @@ extension Enforcer {
     ///
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(
-        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ owedStops: OwedStops
+        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ owedStops: OwedStops,
+        _ roomStops: RoomStops
     ) throws(HuskError) {
         self.forgottenSettings = forgottenSettings
         self.owedStops = owedStops
+        self.roomStops = roomStops
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer") { start.enforcer.live(start) }
         start.isReady.wait()
