@@ -40,6 +40,48 @@ struct StrayPageTests {
         #expect(losses.allSatisfy { $0.task?.hostPID == 42 })
     }
 
+    /// Found by `make soak`: what the process held by then was taken for what it had held.
+    @Test("of a process that was let go before they were read are lost")
+    func areLostWithTheirStop() throws {
+        var events: [Event] = []
+        var released: UInt64 = 0
+        var builder = EventBuilder(
+            emit: { events.append($0) }, lastRelease: { released })
+        var transition = husk_transition()
+        transition.header = Self.header(
+            UInt16(HUSK_RECORD_TRANSITION.rawValue), MemoryLayout<husk_transition>.size)
+        transition.start = 0x7000
+        transition.length = 0x3000
+        transition.effective = 5
+        transition.flags = UInt32(HUSK_TRANSITION_HAS_PAGES)
+        withUnsafeBytes(of: &transition) { builder.take($0) }
+        var record = husk_page_range()
+        record.header = Self.header(
+            UInt16(HUSK_RECORD_UNREADABLE.rawValue), MemoryLayout<husk_page_range>.size)
+        record.header.time_ns = 100
+        record.start = 0x7000
+        record.length = 0x3000
+        record.cause = HUSK_CAUSE_STOPPED.rawValue
+        released = 100
+        withUnsafeBytes(of: &record) { builder.take($0) }
+        var end = husk_transition_end()
+        end.header = Self.header(
+            UInt16(HUSK_RECORD_TRANSITION_END.rawValue), MemoryLayout<husk_transition_end>.size)
+        end.unreadable = 3
+        withUnsafeBytes(of: &end) { builder.take($0) }
+
+        #expect(events.count == 3)
+        guard case .loss(let loss) = events[1], case .transitionEnd(let told) = events[2] else {
+            Issue.record("\(events)")
+            return
+        }
+        #expect(loss.cause == .ringFull)
+        #expect(loss.start == 0x7000)
+        #expect(loss.length == 0x3000)
+        #expect(told.lost == 3)
+        #expect(told.unreadable == 0)
+    }
+
     private static func header(_ kind: UInt16, _ size: Int) -> husk_header {
         var header = husk_header()
         header.size = UInt32(size)
