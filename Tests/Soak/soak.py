@@ -27,6 +27,7 @@ import time
 
 import clock
 import faults
+import ledger
 import memory
 import processes
 import resources
@@ -52,7 +53,8 @@ MINUTES_FOR = {"clock-steps": 2.5}
 
 
 class Soak:
-    def __init__(self, husk, workload, seed, folder):
+    def __init__(self, husk, workload, seed, folder, keeps):
+        self.keeps = keeps
         self.husk, self.workload, self.seed, self.folder = husk, workload, seed, folder
         self.references = {}
         self.number = itertools.count(1)
@@ -66,8 +68,6 @@ class Soak:
 
     def reference(self, options):
         """What the workload prints without Husk."""
-        import ledger
-
         same = {name: value for name, value in options.items() if name in ("children", "trapped")}
         key = tuple(sorted(same.items()))
         if key not in self.references:
@@ -147,7 +147,7 @@ def try_faults(soak, names, minutes, alone):
             tried[name] += 1
             tell(trace, took)
             done.append(trace)
-            if not trace.failures:
+            if not trace.failures and not soak.keeps:
                 shutil.rmtree(trace.folder)
         if not progress:
             break
@@ -225,7 +225,7 @@ def main():
         say(f"skipped: {why}")
         return 77
     folder = tempfile.mkdtemp(prefix="husk-soak-")
-    soak = Soak(husk, workload, seed, folder)
+    soak = Soak(husk, workload, seed, folder, given.keep)
     names = [name for name in given.names if name != "growth"]
     skipped = {}
     if "low-memory" in names and memory.why_not():
