@@ -211,7 +211,9 @@ def detach(soak, setting, chance):
 
 
 def _attached(trace):
-    """The capture has the first batch, in which what is executable already is told."""
+    """What is executable already is told, and with `trap` the target has its tracer."""
+    if trace.setting.rwx == "trap" and not processes.tracer(trace.workload.pid):
+        return False
     if trace.setting.output == "folder":
         path = os.path.join(trace.output, "manifest.jsonl")
         return os.path.exists(path) and os.path.getsize(path) > 0

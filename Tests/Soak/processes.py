@@ -86,6 +86,15 @@ def send(pid, number, parent=None, session_id=None):
         os.close(handle)
 
 
+def tracer(pid):
+    """Who traces it with ptrace(2); 0: no one."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("TracerPid")), 0)
+    except OSError:
+        return 0
+
+
 def children(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:

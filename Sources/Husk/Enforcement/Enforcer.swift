@@ -401,6 +401,7 @@ final class Enforcer: @unchecked Sendable {
     /// A child that is no target: it gets back what is kept from it.
     private func letGo(_ tracee: Tracee) {
         restore(tracee.space, by: tracee)
+        takePendingStop(tracee)
         _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         tracees[tracee.tid] = nil
     }
