@@ -9,6 +9,7 @@
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
+#   make soak    MINUTES (5) of processes by the thousand, and faults at random: nothing is lost unsaid
 #   make examples  build the programs of Examples/ (a package of its own) and run each of them
 #   make docs    the documentation of the library products, warnings as errors, in .build/docs
 #   make man     the manual pages, from the same text as --help, in .build/man
@@ -22,7 +23,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test examples docs man dist fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test soak examples docs man dist fmt deps test-deps clean
 
 all: build
 
@@ -112,6 +113,17 @@ kill-test: deps
 	$(CC) -O2 -pthread -o .build/kill-test Tests/Fixtures/kill/main.c
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
+
+MINUTES ?= 5
+
+# SOAK='--seed 7 --only full-disk' repeats a part; Tests/Soak/soak.py --help. The fixture is static
+# because it goes into virtual machines, too.
+soak: test-deps
+	$(SWIFT) build -c release --product husk
+	$(CC) -O2 -Wall -Wextra -Werror -static -pthread -ITests/Fixtures/support/include \
+		-o .build/soak-workload Tests/Soak/workload.c Tests/Fixtures/support/fixture.c
+	python3 Tests/Soak/soak.py --husk .build/release/husk --workload .build/soak-workload \
+		--minutes $(MINUTES) $(SOAK)
 
 # Another package that depends on this one, so it is built apart: the libraries once more, without
 # the command and what only that needs.

@@ -78,6 +78,7 @@ final class Enforcer: @unchecked Sendable {
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
     var owedStops: OwedStops?
+    var roomStops: RoomStops?
 
     var surroundingMemory = SurroundingMemory()
 
@@ -298,7 +299,14 @@ final class Enforcer: @unchecked Sendable {
         switch signal {
         case SIGSTOP where Self.isRaisedByProbe(signal, info):
             handleCall(tracee)
-            tracee.goOn()
+            // The ring's thread takes its note away before it sends SIGCONT, and a SIGCONT that
+            // comes from here on takes this stop back: no one is stopped for ever.
+            if roomStops?.contains(tracee.pid) == true {
+                _ = husk_trace_set_signal(tracee.tid, &info)
+                tracee.goOn(delivering: SIGSTOP)
+            } else {
+                tracee.goOn()
+            }
         case SIGSEGV where handleFault(tracee, info) || handleKernelFault(tracee, info):
             tracee.goOn()
         default:
@@ -397,6 +405,7 @@ final class Enforcer: @unchecked Sendable {
     /// A child that is no target: it gets back what is kept from it.
     private func letGo(_ tracee: Tracee) {
         restore(tracee.space, by: tracee)
+        takePendingStop(tracee)
         _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         tracees[tracee.tid] = nil
     }

@@ -31,6 +31,14 @@ struct ProcFolder {
         statusField(name).flatMap { Int32($0.drop { $0 == "\t" || $0 == " " }) }
     }
 
+    /// Whether a signal waits for this thread alone.
+    func hasPending(_ signal: Int32) -> Bool {
+        guard let digits = statusField("SigPnd")?.drop(while: { $0 == "\t" || $0 == " " }),
+            let pending = UInt64(digits, radix: 16)
+        else { return false }
+        return pending & 1 << UInt64(signal - 1) != 0
+    }
+
     /// What stands behind a name in status.
     private func statusField(_ name: String) -> Substring? {
         guard let status = readFile("\(path)/status") else { return nil }

@@ -7,7 +7,8 @@ final class EventStore {
     private let contents = ContentStore()
     private var files: [FileIdentity: Int64] = [:]
     private var nextFile: Int64 = 1
-    /// The rows of processes that live, by their number in the initial PID namespace.
+    /// The rows of processes that live, by their number in the initial PID namespace; of those of
+    /// which only the one in Husk's own is known, by that, negative.
     private var processes: [Int32: Int64] = [:]
     private var nextProcess: Int64 = 1
     private var nextMapping: Int64 = 0
@@ -289,10 +290,20 @@ final class EventStore {
     private func process(
         of task: TaskIdentity, name: TargetText?, in db: Database
     ) throws -> Int64 {
-        if let known = processes[task.hostPID] { return known }
+        // Of one that has ended only the number is known when its losses are told at last.
+        let key = task.hostPID != 0 ? task.hostPID : -task.pid
+        if let known = processes[key] { return known }
+        if task.hostPID == 0,
+            let last = try Int64.fetchOne(
+                db, sql: "SELECT id FROM process WHERE pid = ? ORDER BY id DESC LIMIT 1",
+                arguments: [task.pid])
+        {
+            processes[key] = last
+            return last
+        }
         let id = nextProcess
         nextProcess += 1
-        processes[task.hostPID] = id
+        processes[key] = id
         try Self.insertProcess.run(
             db, [id, task.pid, task.hostPID, name?.escaped, nil, nil, nil, false, nil, nil])
         return id

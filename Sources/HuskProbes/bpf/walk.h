@@ -78,8 +78,14 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 	take_ticket(&thread->ticket);
 	region->id = transition_id(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record)
-		return !waits_for_room(thread, start, end);
+	if (!record) {
+		if (waits_for_room(thread, start, end))
+			return false;
+		/* Its pages belong to nothing then, and are not in the capture. */
+		forget_seen(start, end);
+		region->remembers = 0;
+		return true;
+	}
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
 		    region->id);
 	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
@@ -465,6 +471,7 @@ static __always_inline void skip_rest(struct thread *thread)
 		begin_gap(thread, thread->next, thread->region.end, HUSK_RECORD_LOSS,
 			  HUSK_CAUSE_TOO_LARGE, 0);
 		thread->lost += left / HUSK_PAGE_SIZE;
+		forget_seen(thread->next, thread->region.end);
 		thread->next = thread->region.end;
 	}
 }
