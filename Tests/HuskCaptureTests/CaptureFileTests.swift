@@ -100,6 +100,26 @@ struct CaptureFileTests {
         #expect(told == [11, 10, 12])
     }
 
+    /// Found by `make soak`, where records of births are lost: both were one process, with the
+    /// end of the later one.
+    @Test("a number that comes again is another process, though its birth was not told")
+    func numberComesAgain() throws {
+        let transition = Sample.transition(1)
+        let exits = [5, 9].map { time in
+            Event.processExit(
+                ProcessExit(task: transition.task, time: Sample.time(UInt64(time)), status: 0))
+        }
+        var later = Sample.transition(2)
+        later.time = Sample.time(7)
+        try write([.transition(transition), exits[0], .transition(later), exits[1]])
+        var told: [Event] = []
+        try CaptureFile(path: path).forEachEvent { _, event, _ in
+            told.append(event)
+            return true
+        }
+        #expect(told == [.transition(transition), exits[0], .transition(later), exits[1]])
+    }
+
     @Test("gives back every event as it was, in its order")
     func roundTrip() throws {
         let events = Sample.everyEvent
