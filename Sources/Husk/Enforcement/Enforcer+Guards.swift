@@ -17,17 +17,31 @@ struct WriteFault {
     }
 }
 
-/// Threads that a probe is to stop at the end of the call that they are in (bpf/enforcer.h).
-struct OwedStops: Sendable {
-    let map: Int32
-    let switchMap: Int32
+/// What the enforcer tells the probes about the stops that they raise for it (bpf/enforcer.h).
+struct ProbeStops: Sendable {
+    let owedMap: Int32
+    let wordsMap: Int32
 
-    func add(_ tid: Int32) {
+    private enum Word: UInt32 {
+        case owes = 0  // ENFORCER_OWES
+        case leaves = 1  // ENFORCER_LEAVES
+    }
+
+    /// A thread is to stop at the end of the call that it is in.
+    func owe(_ tid: Int32) {
         var key = UInt32(bitPattern: tid)
-        var index: UInt32 = 0
         var one: UInt64 = 1
-        bpf_map_update_elem(map, &key, &one, 0)
-        bpf_map_update_elem(switchMap, &index, &one, 0)
+        bpf_map_update_elem(owedMap, &key, &one, 0)
+        say(.owes)
+    }
+
+    /// No further stop: no one will be there to take it back.
+    func end() { say(.leaves) }
+
+    private func say(_ word: Word) {
+        var index = word.rawValue
+        var one: UInt64 = 1
+        bpf_map_update_elem(wordsMap, &index, &one, 0)
     }
 }
 
@@ -234,7 +248,7 @@ extension Enforcer {
         space.lent.append(range)
         if let tracee, !tracee.isStopped {
             tracee.hasOwedStop = true
-            owedStops?.add(tracee.tid)
+            probeStops?.owe(tracee.tid)
         }
         space.writeGuard?.allow(range)
     }

@@ -29,11 +29,11 @@ extension Enforcer {
     ///
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(
-        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ owedStops: OwedStops,
+        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ probeStops: ProbeStops,
         _ roomStops: RoomStops
     ) throws(HuskError) {
         self.forgottenSettings = forgottenSettings
-        self.owedStops = owedStops
+        self.probeStops = probeStops
         self.roomStops = roomStops
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer", keeping: kept) { start.enforcer.live(start) }
@@ -146,6 +146,7 @@ extension Enforcer {
     /// Gives back W and X, then lets every thread go. First all of them stand, so that no one's
     /// fault takes again what has been given back.
     private func release() {
+        probeStops?.end()
         adoptOrphans(after: 0)
         isReleasing = true
         var standing: [Tracee] = []

@@ -77,7 +77,7 @@ final class Enforcer: @unchecked Sendable {
     var backlog: [husk_trace_event] = []
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
-    var owedStops: OwedStops?
+    var probeStops: ProbeStops?
     var roomStops: RoomStops?
 
     var surroundingMemory = SurroundingMemory()

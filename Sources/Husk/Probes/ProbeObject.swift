@@ -440,9 +440,10 @@ final class ProbeObject {
         ForgottenSettings(map: descriptor(of: "forgotten_settings"))
     }
 
-    /// Whom the kernel side stops for the enforcer. Valid as long as this is.
-    var owedStops: OwedStops {
-        OwedStops(map: descriptor(of: "owed_stops"), switchMap: descriptor(of: "stops_are_owed"))
+    /// How the enforcer tells the kernel side whom to stop. Valid as long as this is.
+    var probeStops: ProbeStops {
+        ProbeStops(
+            owedMap: descriptor(of: "owed_stops"), wordsMap: descriptor(of: "enforcer_words"))
     }
 
     // MARK: Processes that have been stopped (bpf/stopping.h)

@@ -75,7 +75,7 @@ final class RingThread: @unchecked Sendable {
         do throws(HuskError) {
             try enforcer?.start(
                 on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings,
-                probes.owedStops, probes.roomStops)
+                probes.probeStops, probes.roomStops)
         } catch {
             stop()
             throw error

@@ -299,6 +299,9 @@ GLOBAL int tell_region(__u32 is_unseen)
 		if (config.enforcer)
 			thread->wants_stop = 1;
 	}
+	/* The enforcer can see what is there: it looks without a lock that is held for long. */
+	if (config.enforcer && is_unseen && thread->mode == MODE_CHANGE)
+		thread->wants_stop = 1;
 	/* What is written through it may be executed through another view. */
 	if (config.enforcer && thread->mode == MODE_CHANGE && region->inode &&
 	    (region->flags & HUSK_TRANSITION_SHARED) &&
