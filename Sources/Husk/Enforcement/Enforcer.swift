@@ -89,6 +89,8 @@ final class Enforcer: @unchecked Sendable {
     var guardWatch: GuardWatch?
     /// Threads that wait to write.
     var writeFaults: [WriteFault] = []
+    /// Threads have been asked to stop because they wait to write, and have not yet.
+    var areAwaited = false
     /// While a thread is stepped alone: the guarded pages that it has written to.
     var steppedPages: [UInt64]?
     var thread: NamedThread?
@@ -136,6 +138,7 @@ final class Enforcer: @unchecked Sendable {
     func run() {
         while !isAskedToEnd.load(ordering: .relaxed) {
             takeWriteFaults()
+            lendToThoseThatDoNotStop()
             adoptOrphans()
             if !writeFaults.isEmpty {
                 handle(writeFaults.removeFirst())
@@ -146,7 +149,7 @@ final class Enforcer: @unchecked Sendable {
                 continue
             }
             var event = husk_trace_event()
-            switch husk_trace_wait(-1, waiting.isEmpty ? 1 : 0, &event) {
+            switch husk_trace_wait(-1, waiting.isEmpty && !areAwaited ? 1 : 0, &event) {
             case 1: handle(event)
             case 0: usleep(500)
             case -ECHILD:
@@ -260,6 +263,8 @@ final class Enforcer: @unchecked Sendable {
             return
         }
         let signal = event.status >> 8 & 0xFF
+        // Else it does not wait any more, and tells again what it wants.
+        if event.status >> 16 != Self.eventStop { tracee.awaited = nil }
         switch event.status >> 16 {
         case 0: handleSignal(signal, tracee)
         case Self.eventStop:
@@ -268,7 +273,8 @@ final class Enforcer: @unchecked Sendable {
                 _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
                 tracee.isStopped = false
             } else {
-                tracee.goOn()
+                seeTo(tracee)
+                if tracee.isStopped { tracee.goOn() }
             }
         case Self.eventFork, Self.eventVfork, Self.eventClone:
             takeBirth(by: tracee)
