@@ -11,6 +11,9 @@
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
 #   make sanitize  the tests that trace nothing, with AddressSanitizer and ThreadSanitizer
 #   make fuzz    each fuzzer for FUZZ_SECONDS (60) from its kept corpus; TARGET=NAME: only that one
+#   make soak    MINUTES (5) of processes by the thousand, and faults at random: nothing is lost unsaid
+#   make examples  build the programs of Examples/ (a package of its own) and run each of them
+#   make docs    the documentation of the library products, warnings as errors, in .build/docs
 #   make man     the manual pages, from the same text as --help, in .build/man
 #   make dist    a Debian package and a tarball, in .build/dist (a release build, some minutes)
 #   make fmt     format the Swift sources
@@ -22,14 +25,14 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test sanitize fuzz fuzz-merge man dist fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test soak sanitize fuzz fuzz-merge examples docs man dist fmt deps test-deps clean
 
 all: build
 
 # ---- what must be installed --------------------------------------------------------------
 
 deps:
-	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev libsqlite3-dev libzstd-dev libyara-dev node-d3 linux-libc-dev pkg-config
+	@Tools/install-packages libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libxxhash-dev libsqlite3-dev libzstd-dev libyara-dev libseccomp-dev node-d3 linux-libc-dev pkg-config
 
 # The programs that the tests trace; those that are there already are not installed again.
 test-deps: deps
@@ -113,6 +116,29 @@ kill-test: deps
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
 
+MINUTES ?= 5
+
+# SOAK='--seed 7 --only full-disk' repeats a part; Tests/Soak/soak.py --help. The fixture is static
+# because it goes into virtual machines, too.
+soak: test-deps
+	$(SWIFT) build -c release --product husk
+	$(CC) -O2 -Wall -Wextra -Werror -static -pthread -ITests/Fixtures/support/include \
+		-o .build/soak-workload Tests/Soak/workload.c Tests/Fixtures/support/fixture.c
+	python3 Tests/Soak/soak.py --husk .build/release/husk --workload .build/soak-workload \
+		--minutes $(MINUTES) $(SOAK)
+
+# Another package that depends on this one, so it is built apart: the libraries once more, without
+# the command and what only that needs.
+examples: deps
+	@Tools/install-packages binutils gcc libc6-dev python3 sqlite3 zstd
+	$(SWIFT) build -c $(CONFIG) --product husk
+	$(SWIFT) build -c $(CONFIG) --package-path Examples --scratch-path .build/examples
+	@Tools/try-examples $(BIN)/husk .build/examples/$(CONFIG)
+
+docs: deps
+	$(SWIFT) build -c $(CONFIG) --product husk
+	@Tools/make-docs $(BIN) .build/docs
+
 # Both by default; SANITIZER=address, SANITIZER=thread: that one. Some minutes each the first time.
 SANITIZER ?= address thread
 
@@ -133,9 +159,11 @@ fuzz-merge: deps
 	Tools/fuzz --merge $(FUZZER) $(TARGET)
 
 man: deps
-	$(SWIFT) package generate-manual --multi-page --authors "The Husk developers"
-	mkdir -p .build/man
-	cp .build/plugins/GenerateManual/outputs/HuskCommand/*.1 .build/man/
+	$(SWIFT) package generate-manual --multi-page --authors "the Husk developers"
+	@mkdir -p .build/man
+	@for page in .build/plugins/GenerateManual/outputs/HuskCommand/*.1; do \
+		Tools/tidy-manual $$page .build/man/$${page##*/} || exit 1; \
+	done
 	@echo "see: man -l .build/man/husk.1"
 
 # A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
@@ -147,7 +175,7 @@ dist: man
 
 fmt:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests \
-		Fuzz/Package.swift Fuzz/Sources/husk-fuzz
+		Examples Fuzz/Package.swift Fuzz/Sources/husk-fuzz
 
 clean:
 	rm -rf .build demo-capture

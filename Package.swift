@@ -54,7 +54,14 @@ let package = Package(
             name: "CYara", pkgConfig: "yara", providers: [.apt(["libyara-dev"])]),
         .systemLibrary(
             name: "CLibelf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+        .systemLibrary(
+            name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CHuskSystem"),
+
+        // What Husk may do, and how it gives that up.
+        .target(
+            name: "HuskPrivileges", dependencies: ["CHuskSystem", "CSeccomp"],
+            swiftSettings: strict),
 
         .target(
             name: "HuskModel",
@@ -62,12 +69,15 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Husk",
-            dependencies: ["HuskModel", "HuskProbes", "CLibbpf", "CHuskSystem"],
+            dependencies: ["HuskModel", "HuskPrivileges", "HuskProbes", "CLibbpf", "CHuskSystem"],
             swiftSettings: strict,
             plugins: ["EmbedProbes"]),
         .target(
             name: "HuskCapture",
-            dependencies: ["HuskModel", "CZstd", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "HuskModel", "HuskPrivileges", "CZstd",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .target(
             name: "HuskAnalysis",
@@ -96,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "HuskCommand",
             dependencies: [
-                "Husk", "HuskCapture", "HuskAnalysis", "HuskReport", "HuskViewer",
+                "Husk", "HuskPrivileges", "HuskCapture", "HuskAnalysis", "HuskReport", "HuskViewer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/husk",
@@ -112,6 +122,9 @@ let package = Package(
             name: "EmbedAssets", capability: .buildTool(), dependencies: ["embed-assets"]),
 
         .target(name: "FixtureSupport", path: "Tests/Fixtures/support"),
+        .executableTarget(
+            name: "fixture-confined", dependencies: ["HuskPrivileges"],
+            path: "Tests/Fixtures/confined", swiftSettings: strict),
         .target(
             name: "HuskTestSupport", dependencies: ["Husk"], path: "Tests/Support",
             swiftSettings: strict),
@@ -167,7 +180,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HuskCommandTests",
-            dependencies: ["HuskCommand", "CLibbpf", "HuskTestSupport", "ModelSamples"],
+            dependencies: [
+                "HuskCommand", "HuskPrivileges", "CLibbpf", "HuskTestSupport", "ModelSamples",
+                "fixture-confined",
+            ],
             swiftSettings: strict),
     ]
         + fixtures.map { name in

@@ -3,7 +3,6 @@
 #include "husk_system.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <linux/perf_event.h>
 #include <malloc.h>
@@ -21,19 +20,6 @@ int husk_pidfd_open(pid_t pid)
 	long fd = syscall(SYS_pidfd_open, pid, 0);
 
 	return fd < 0 ? -errno : (int)fd;
-}
-
-uint64_t husk_effective_capabilities(int *error)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
-
-	*error = 0;
-	if (syscall(SYS_capget, &header, data) != 0) {
-		*error = errno;
-		return 0;
-	}
-	return data[0].effective | ((uint64_t)data[1].effective << 32);
 }
 
 int husk_signalfd_open(const sigset_t *set)

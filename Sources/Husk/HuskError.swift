@@ -33,8 +33,11 @@ public struct HuskError: Error, Hashable, Sendable {
         public static let alreadyStarted = Code(kind: .alreadyStarted)
         /// `stop()` was called before `start()`.
         public static let notStarted = Code(kind: .notStarted)
+        /// A setting that is not possible.
         public static let invalidConfiguration = Code(kind: .invalidConfiguration)
+        /// ENOENT from execve(2): the command, or the interpreter of its first line.
         public static let commandNotFound = Code(kind: .commandNotFound)
+        /// Any other failure of execve(2): EACCES, ENOEXEC, ...
         public static let commandNotExecutable = Code(kind: .commandNotExecutable)
         /// Someone else traces the process with ptrace(2): ``RWXMode/trap`` is not possible.
         public static let alreadyTraced = Code(kind: .alreadyTraced)
@@ -42,6 +45,7 @@ public struct HuskError: Error, Hashable, Sendable {
         public static let system = Code(kind: .system)
     }
 
+    /// What kind of failure it is: match on it.
     public var code: Code
     /// One sentence: what could not be done, to what.
     public var message: String

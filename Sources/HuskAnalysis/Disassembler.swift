@@ -5,7 +5,9 @@ public import HuskModel
 /// One machine instruction.
 public struct Instruction: Hashable, Sendable {
     public var address: Address
+    /// Of the instruction itself.
     public var bytes: [UInt8]
+    /// Capstone's text, in Intel syntax.
     public var mnemonic: String
     public var operands: String
 }

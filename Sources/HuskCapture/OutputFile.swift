@@ -4,6 +4,7 @@ internal import Glibc
 /// A file that is made of a capture. It appears whole or not at all: it is written under another
 /// name, and no link is followed.
 public final class OutputFile {
+    /// Where the file will be.
     public let path: String
     private let temporary: String
     private let descriptor: Int32
@@ -13,6 +14,7 @@ public final class OutputFile {
     private static let patience = 1 << 20
 
     /// - Parameters:
+    ///   - path: of the file to be made. It is there when all of it has been written.
     ///   - replaces: an existing regular file is replaced; the capture that it is made of never is.
     ///   - capture: the path of that.
     ///   - isExecutable: a program.
@@ -39,6 +41,7 @@ public final class OutputFile {
         if !isFinished { unlink(temporary) }
     }
 
+    /// Writes the next bytes; some wait in memory until ``finish()``.
     public func write(_ bytes: ArraySlice<UInt8>) throws(OutputError) {
         waiting.append(contentsOf: bytes)
         if waiting.count >= Self.patience { try flush() }

@@ -114,8 +114,11 @@ extension VerificationReport.Finding: CustomStringConvertible {
 
 /// Why a capture could not be checked at all.
 public struct VerificationError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One sentence: what could not be checked.
     public var message: String
+    /// The errno behind it, or 0.
     public var errno: Int32
+    /// What the user can do.
     public var hint: String?
 
     init(_ message: String, errno: Int32 = 0, hint: String? = nil) {

@@ -2,6 +2,7 @@
 
 /// Something that occupies a range of addresses and can be cut.
 public protocol AddressPiece: Sendable {
+    /// Its first address.
     var start: Address { get }
     /// One past its last byte.
     var end: Address { get }
@@ -19,8 +20,10 @@ public struct AddressMap<Piece: AddressPiece>: Sendable {
 
     public init() {}
 
+    /// All pieces, by address, without overlap.
     public var pieces: some Sequence<Piece> { blocks.lazy.joined() }
 
+    /// It holds no piece.
     public var isEmpty: Bool { blocks.isEmpty }
 
     /// The pieces that touch a range, clipped to it.
@@ -37,6 +40,7 @@ public struct AddressMap<Piece: AddressPiece>: Sendable {
         return found
     }
 
+    /// The piece that an address lies in; nil: none.
     public func piece(at address: Address) -> Piece? {
         let block = firstBlock(endingBehind: address)
         guard block < blocks.count else { return nil }

@@ -2,12 +2,14 @@
 
 /// A region of an address space as it is at one moment of the timeline.
 public struct MappedRegion: AddressPiece, Hashable, Sendable {
+    /// Page aligned.
     public var start: Address
     /// One past its last byte.
     public var end: Address
     public var protection: Protection
     /// A file's offset is that of `start`.
     public var backing: Backing
+    /// MAP_SHARED.
     public var isShared: Bool
 
     public init(

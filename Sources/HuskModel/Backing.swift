@@ -2,8 +2,10 @@
 
 /// A file, by what the kernel knows of it at the moment of the event.
 public struct FileIdentity: Hashable, Sendable {
+    /// Of `st_dev`: where the file lies.
     public var deviceMajor: UInt32
     public var deviceMinor: UInt32
+    /// Unique within its device, as long as the file exists.
     public var inode: UInt64
     /// 0: the file has been deleted, or never had a name.
     public var linkCount: UInt32
@@ -47,6 +49,7 @@ public enum Backing: Hashable, Sendable {
     /// Shared anonymous memory, or a System V segment.
     case sharedMemory(FileIdentity, offset: UInt64)
 
+    /// The file, of those that have one.
     public var file: FileIdentity? {
         switch self {
         case .file(let file, _), .memfd(let file, _), .sharedMemory(let file, _): file

@@ -10,12 +10,14 @@ public struct DistinctContents: Hashable, Sendable {
 
     /// 0: free. At most half full.
     private var slots = [UInt64](repeating: 0, count: 1 << 10)
+    /// How many there were, as far as they were counted.
     public private(set) var count = 0
     /// False: there may be more than `count`.
     public private(set) var isExact = true
 
     public init() {}
 
+    /// Takes note of a content, new or not.
     public mutating func note(_ key: ContentKey) {
         guard isExact else { return }
         let key = max(1, key.short)

@@ -65,6 +65,7 @@ public struct ProgramExecution: Hashable, Sendable {
         }
     }
 
+    /// In which way a program is on no disk.
     public enum Fileless: String, Hashable, Sendable {
         case memfd, deleted
         case sharedMemory = "dev-shm"
@@ -93,6 +94,7 @@ public struct RegionReference: Hashable, Sendable {
         self.protection = protection
     }
 
+    /// The first address behind it.
     public var end: Address { start.advanced(by: length) }
 }
 
@@ -100,8 +102,11 @@ public struct RegionReference: Hashable, Sendable {
 /// executed through the other.
 public struct SharedView: Hashable, Sendable {
     public var time: Timestamp
+    /// The region through which it is executed.
     public var executable: RegionReference
+    /// The region through which it is written; of the same process or another.
     public var writable: RegionReference
+    /// What stands behind both.
     public var backing: Backing
 
     public init(
@@ -118,6 +123,7 @@ public struct SharedView: Hashable, Sendable {
 /// becomes executable and looked at again before it goes; what it held in between may not be in
 /// the capture. Said once for each region, and not counted as a loss.
 public struct BlindSpot: Hashable, Sendable {
+    /// How the bytes can change unseen.
     public enum Reason: String, Hashable, Sendable, CaseIterable {
         case writableAndExecutable = "writable-and-executable"
         /// The same memory is mapped writable elsewhere.
@@ -132,9 +138,11 @@ public struct BlindSpot: Hashable, Sendable {
 
     public var task: TaskIdentity
     public var time: Timestamp
+    /// The region: page aligned.
     public var start: Address
     /// In bytes.
     public var length: UInt64
+    /// Why it is one.
     public var reason: Reason
 
     public init(
@@ -152,9 +160,11 @@ public struct BlindSpot: Hashable, Sendable {
 public struct LabelledRegion: Hashable, Sendable {
     public var task: TaskIdentity
     public var time: Timestamp
+    /// The region: page aligned.
     public var start: Address
     /// In bytes.
     public var length: UInt64
+    /// What it has turned out to be.
     public var label: RegionLabel
 
     public init(

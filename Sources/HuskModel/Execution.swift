@@ -59,6 +59,7 @@ public struct Execution: Hashable, Sendable {
     public var region: Range<Address>
     /// How many executions have been caught in this region before.
     public var sequence: Int
+    /// Of the thread, before that instruction.
     public var registers: Registers
     /// Whose code has written to the region before, at the first write or the first one since it
     /// was executed; nil: not known.

@@ -5,6 +5,7 @@
 ///
 /// The thread was held while it was read; others were not.
 public struct ExecutionMemory: Hashable, Sendable {
+    /// A page of a mapping that is not code.
     public struct StoredPage: Hashable, Sendable {
         public var address: Address
         public var content: PageContent

@@ -23,7 +23,9 @@ public struct TaskIdentity: Hashable, Sendable {
 
 /// A record's own number. Each CPU counts from 0; a number that never arrives is a loss.
 public struct RecordNumber: Hashable, Sendable {
+    /// The CPU that has given it.
     public var cpu: UInt32
+    /// Counts from 0.
     public var sequence: UInt64
 
     public init(cpu: UInt32, sequence: UInt64) {

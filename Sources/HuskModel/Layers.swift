@@ -43,6 +43,7 @@ public struct Layer: Hashable, Sendable {
         self.label = label
     }
 
+    /// The first address behind it.
     public var end: Address { start.advanced(by: length) }
 }
 
@@ -73,6 +74,7 @@ public struct LayerTracker: Sendable {
 
     public init() {}
 
+    /// Takes an event, in the order in which they are told.
     public mutating func take(_ event: Event) {
         switch event {
         case .transition(let transition): take(transition)

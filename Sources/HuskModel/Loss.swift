@@ -2,6 +2,7 @@
 
 /// Something that is known to have happened and is not in the capture.
 public struct Loss: Hashable, Sendable {
+    /// Why it is not in the capture.
     public enum Cause: String, Hashable, Sendable, CaseIterable {
         /// No room in the ring buffer, and waiting for some was over.
         case ringFull = "ring-full"
@@ -26,7 +27,7 @@ public struct Loss: Hashable, Sendable {
         /// More pages than could be gone over in the time a thread may be held, or than are
         /// told one by one.
         case tooLarge = "too-large"
-        /// The capture's budget was used up (``Tracer/Configuration/pageBudget``).
+        /// The capture's budget was used up (`Tracer.Configuration.pageBudget`).
         case budget
         /// It was captured and could not be written to where the capture is kept: a full disk.
         case notStored = "not-stored"
@@ -34,11 +35,12 @@ public struct Loss: Hashable, Sendable {
         case ringUnreadable = "ring-unreadable"
         /// The trace was stopped while the page was on its way.
         case traceEnded = "trace-ended"
-        /// The consumer of ``Tracer/events`` was too slow; the kernel side lost nothing.
+        /// The consumer of `Tracer.events` was too slow; the kernel side lost nothing.
         case consumerTooSlow = "consumer-too-slow"
     }
 
     public var cause: Cause
+    /// When it was lost; of a missing record, when that was noticed.
     public var time: Timestamp
     /// Nil: not known (a missing record).
     public var task: TaskIdentity?

@@ -103,10 +103,12 @@ public struct DigestBuilder: Sendable {
 
     public init() {}
 
+    /// Takes the next bytes.
     public mutating func add(_ bytes: ArraySlice<UInt8>) {
         bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
     }
 
+    /// Of all bytes.
     public consuming func finish() -> Digest {
         Digest(hash)
     }
@@ -125,7 +127,7 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
     /// Husk, from outside with process_vm_readv(2), while W was kept from all of the process: no
-    /// one could write (``RWXMode/trap``).
+    /// one could write (`RWXMode.trap`).
     case whileHeld = "process-vm-readv-held"
     /// Husk, from outside with process_vm_readv(2), while the process was stopped for it, because
     /// the ring was full: no thread of it could write.
@@ -161,20 +163,26 @@ public struct Page: Hashable, Sendable {
         case unreadable(UnreadableReason, errno: Int32)
     }
 
+    /// Its first byte: page aligned.
     public var address: Address
     /// Bytes of address space: 4096.
     public var size: Int
+    /// When it was copied.
     public var time: Timestamp
     public var task: TaskIdentity
+    /// Its own number: pages that are sent together have one each.
     public var number: RecordNumber
+    /// The transition with which it was captured.
     public var transition: Transition.ID
     /// The call that made it executable.
     public var kind: TransitionKind
     /// Protection before the call; nil if it is not known.
     public var protectionBefore: Protection?
+    /// Protection after the call.
     public var protectionAfter: Protection
     /// Where the call was made.
     public var instructionPointer: Address
+    /// What it holds, or why that is not known.
     public var body: Body
     /// How often the content of this address had changed before, in the same process;
     /// 0 for the first snapshot. A page without content repeats the last one's.
@@ -209,14 +217,17 @@ public struct Page: Hashable, Sendable {
         if case .content(let content, _) = body { content.bytes } else { nil }
     }
 
+    /// Its bytes could be read.
     public var hasContent: Bool {
         if case .content = body { true } else { false }
     }
 
+    /// The SHA-256 of the content, if it could be read.
     public var digest: Digest? {
         if case .content(let content, _) = body { content.digest } else { nil }
     }
 
+    /// Who took the bytes, if they could be read.
     public var reader: PageReader? {
         if case .content(_, let reader) = body { reader } else { nil }
     }

@@ -33,6 +33,7 @@ public struct PageContent: Hashable, Sendable {
         storage = .summary(size: content.size, key: content.key, digest: content.digest)
     }
 
+    /// In bytes, whether they are kept or not.
     public var size: Int {
         switch storage {
         case .bytes(let group, _): group.pageSize
@@ -111,12 +112,15 @@ public struct ContentKey: Hashable, Sendable {
 
 /// Pages that lie side by side and were captured together, in one storage.
 public final class PageGroup: Sendable {
+    /// In bytes.
     public let pageSize: Int
     private let storage: [UInt8]
     fileprivate let keys: [ContentKey]
     private let digests = Mutex<[Digest?]>([])
 
-    /// - Parameter bytes: a multiple of `pageSize`; what is left over belongs to no page.
+    /// - Parameters:
+    ///   - bytes: a multiple of `pageSize`; what is left over belongs to no page.
+    ///   - pageSize: in bytes, from 1 on.
     public init(_ bytes: [UInt8], pageSize: Int) {
         self.pageSize = pageSize
         storage = bytes
@@ -130,8 +134,10 @@ public final class PageGroup: Sendable {
         }
     }
 
+    /// Of pages.
     public var count: Int { keys.count }
 
+    /// One page, from 0 on; its bytes are not copied.
     public subscript(index: Int) -> PageContent { PageContent(self, index) }
 
     fileprivate func bytes(at index: Int) -> ArraySlice<UInt8> {

@@ -10,7 +10,9 @@ public struct PageRun: Hashable, Sendable {
     /// The first page's bytes.
     public let head: ArraySlice<UInt8>
 
+    /// The first page's address.
     public var base: Address { pages[0].address }
+    /// Of all pages, in bytes.
     public var size: Int { pages.reduce(0) { $0 + $1.size } }
     public var transition: Transition.ID { pages[0].transition }
 
@@ -32,14 +34,18 @@ public struct PageRun: Hashable, Sendable {
 /// A transition together with everything that came of it.
 public struct TransitionCapture: Hashable, Sendable {
     public var transition: Transition
+    /// Pages with content, by runs of neighbours.
     public var runs: [PageRun]
     /// Pages that exist and could not be read.
     public var unreadable: [Page]
+    /// What was lost of its pages.
     public var losses: [Loss]
     /// Nil: its end never arrived.
     public var end: TransitionEnd?
 
+    /// Pages with content.
     public var pageCount: Int { runs.reduce(0) { $0 + $1.pages.count } }
+    /// Of those, in bytes.
     public var byteCount: Int { runs.reduce(0) { $0 + $1.size } }
 }
 

@@ -42,6 +42,7 @@ public struct ProcessImage: Hashable, Sendable {
         }
     }
 
+    /// A mapping and the pages of it that are known.
     public struct Region: Hashable, Sendable {
         /// Protection, backing (a file's offset is that of the start) and range.
         public var mapping: MappedRegion

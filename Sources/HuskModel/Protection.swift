@@ -8,8 +8,11 @@ public struct Protection: OptionSet, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
+    /// PROT_READ.
     public static let read = Protection(rawValue: 1)
+    /// PROT_WRITE.
     public static let write = Protection(rawValue: 2)
+    /// PROT_EXEC.
     public static let execute = Protection(rawValue: 4)
 }
 

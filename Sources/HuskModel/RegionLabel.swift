@@ -3,6 +3,7 @@
 /// What kind of code a region holds, as far as can be told from outside: so that a person can
 /// hide what is ordinary. It is no judgement: hostile code can dress up as any of these.
 public struct RegionLabel: Hashable, Sendable {
+    /// What kind of code it is.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// A file on disk, mapped by the dynamic loader or by the kernel at execve.
         case file
@@ -14,6 +15,7 @@ public struct RegionLabel: Hashable, Sendable {
         case fileless
     }
 
+    /// How that was found out.
     public enum Source: String, Hashable, Sendable, CaseIterable {
         /// What stands behind the region.
         case backing

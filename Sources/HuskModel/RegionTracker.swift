@@ -5,6 +5,7 @@ public struct RegionLife: Hashable, Sendable {
     /// Within the capture, from 1 on.
     public var id: Int64
     public var task: TaskIdentity
+    /// Page aligned.
     public var start: Address
     /// In bytes.
     public var length: UInt64
@@ -16,7 +17,9 @@ public struct RegionLife: Hashable, Sendable {
     public var protection: Protection
     /// Of its start.
     public var backing: Backing
+    /// MAP_SHARED.
     public var isShared: Bool
+    /// The latest that was told; nil: nothing is known.
     public var label: RegionLabel?
     /// How many transitions it has had, looks and writes included.
     public var transitions = 0
@@ -39,6 +42,7 @@ public struct RegionLife: Hashable, Sendable {
         self.transitions = transitions
     }
 
+    /// The first address behind it.
     public var end: Address { start.advanced(by: length) }
 }
 

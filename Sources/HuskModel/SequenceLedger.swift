@@ -3,6 +3,7 @@
 /// What has become of the record numbers that the kernel side gave on one CPU.
 public struct RecordCount: Hashable, Sendable {
     public var cpu: Int
+    /// How many numbers it has given.
     public var given: UInt64
     /// Of those, never arrived.
     public var missing: UInt64
@@ -46,7 +47,9 @@ public struct SequenceLedger: Sendable {
 
     public init() {}
 
-    /// - Parameter count: how many numbers have arrived, from this one on.
+    /// - Parameters:
+    ///   - number: one that has arrived.
+    ///   - count: how many have, from this one on.
     public mutating func note(_ number: RecordNumber, count: UInt64 = 1) {
         let (end, overflow) = number.sequence.addingReportingOverflow(count)
         cpus[number.cpu, default: CPU()].note(number.sequence..<(overflow ? .max : end))

@@ -111,6 +111,7 @@ public struct Timeline: Sendable {
 
     // MARK: Questions
 
+    /// Those of which a region is known.
     public var processes: some Sequence<Int32> { spaces.keys }
 
     /// Executable regions of a process that touch a range, clipped to it.
@@ -122,6 +123,7 @@ public struct Timeline: Sendable {
         spaces[owner(of: pid)]?.pieces.filter { $0.protection.contains(.execute) } ?? []
     }
 
+    /// The region that an address of a process lies in; nil: none is known.
     public func region(of pid: Int32, at address: Address) -> MappedRegion? {
         spaces[owner(of: pid)]?.piece(at: address)
     }

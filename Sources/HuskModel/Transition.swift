@@ -80,6 +80,7 @@ public struct CallSite: Hashable, Sendable {
 /// Who has written, if it was not the process itself.
 public struct Writer: Hashable, Sendable {
     public var task: TaskIdentity
+    /// Its name (comm).
     public var threadName: TargetText
 
     public init(task: TaskIdentity, threadName: TargetText) {
@@ -119,11 +120,14 @@ public struct Transition: Hashable, Sendable {
     }
 
     public var id: ID
+    /// Its record's own number.
     public var number: RecordNumber
+    /// What has happened.
     public var kind: TransitionKind
     /// The system call behind it; nil: none (``TransitionKind/present``, and a look because the
     /// trace is ended).
     public var call: SystemCall?
+    /// How the call was made.
     public var abi: CallABI
     /// When the call returned.
     public var time: Timestamp
@@ -134,14 +138,19 @@ public struct Transition: Hashable, Sendable {
     public var start: Address
     /// In bytes.
     public var length: UInt64
+    /// What the target has asked for.
     public var arguments: Arguments
     /// As the system call returned it: an address, 0, or a negative errno.
     public var result: Int64
+    /// Protection that the call asked for.
     public var requested: Protection
     /// Nil: it was mapped, but the kernel side could not see with which protection.
     public var previous: Protection?
+    /// Protection after the call.
     public var effective: Protection
+    /// What stands behind the region, at its start.
     public var backing: Backing
+    /// MAP_SHARED.
     public var isShared: Bool
     /// Nothing was mapped there before.
     public var isFresh: Bool
@@ -159,6 +168,7 @@ public struct Transition: Hashable, Sendable {
     public var hasPages: Bool
     /// Where in user space the call was made: the instruction after it.
     public var instructionPointer: Address
+    /// Of the caller, in user space.
     public var stackPointer: Address
     /// Whose code made the call, as far as the stack tells: the first address on it that lies
     /// in executable memory outside the C library. A hint, not a proof: stacks hold old
@@ -235,6 +245,7 @@ public struct Transition: Hashable, Sendable {
             && previous.map { !$0.contains(.execute) } ?? false
     }
 
+    /// The first address behind the region.
     public var end: Address {
         start.advanced(by: length)
     }

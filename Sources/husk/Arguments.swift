@@ -85,6 +85,11 @@ enum FilesChoice: String, ExpressibleByArgument, CaseIterable {
     case reference
 }
 
+extension CaseIterable where Self: RawRepresentable<String> {
+    /// All of them, as the value's name: manual pages do not list them otherwise.
+    static var words: String { allCases.map(\.rawValue).joined(separator: "|") }
+}
+
 /// `--hide jit,file`.
 struct HiddenKinds {
     let kinds: [RegionLabel.Kind]
@@ -193,14 +198,17 @@ struct TraceOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: "How pages are copied; auto takes the best that the kernel allows.")
+        help: ArgumentHelp(
+            "How pages are copied; auto takes the best that the kernel allows.",
+            valueName: CopyChoice.words))
     var copy = CopyChoice.auto
 
     @Option(
         name: .long,
         help: ArgumentHelp(
             "Pages unchanged from a file on disk: store the bytes, or reference the file.",
-            discussion: "A reference has the file, the offset and the SHA-256."))
+            discussion: "A reference has the file, the offset and the SHA-256.",
+            valueName: FilesChoice.words))
     var files = FilesChoice.store
 
     @Option(
@@ -212,7 +220,8 @@ struct TraceOptions: ParsableArguments {
                 call or is found running, before it goes, and now and then. trap enforces W^X \
                 with ptrace and captures every generation before it runs: exact and slower, \
                 and the target can see it.
-                """))
+                """,
+            valueName: RWXChoice.words))
     var rwx = RWXChoice.observe
 
     @Option(
@@ -224,7 +233,9 @@ struct TraceOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: "Where system calls are seen; auto takes what costs other processes least.")
+        help: ArgumentHelp(
+            "Where system calls are seen; auto takes what costs other processes least.",
+            valueName: ProbesChoice.words))
     var probes = ProbesChoice.auto
 
     @Flag(
@@ -312,6 +323,7 @@ struct TraceOptions: ParsableArguments {
         configuration.sampleRate = sampleRate
         configuration.rwx = rwx.mode
         configuration.retainsPages = false
+        configuration.givesUpCapabilities = true
         configuration.eventBufferLimit = 0
         return configuration
     }

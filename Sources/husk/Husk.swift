@@ -41,6 +41,7 @@ struct HuskCommand: ParsableCommand {
         StandardDescriptors.makeSureOfThem()
         do {
             var command = try parseAsRoot()
+            if let command = command as? any ReadsCapture { command.confine() }
             try command.run()
         } catch let status as ExitStatus {
             leave(status.rawValue)

@@ -20,11 +20,14 @@ struct Run: ParsableCommand {
               husk run -- ./sample --its-own-option
               husk run -o sample.husk -- ./sample
               husk run -o out/ --disassemble 8 -- ./sample
+              husk run --user nobody --no-network -o sample.husk -- ./sample
               husk run --live -- sh -c 'node app.js >out'
               husk run --json --log events.jsonl -- node app.js
             """)
 
     @OptionGroup var options: TraceOptions
+    @OptionGroup(title: "Containment (not a promise: samples belong into a virtual machine)")
+    var containment: ContainmentOptions
 
     @Argument(
         parsing: .captureForPassthrough,
@@ -57,11 +60,12 @@ struct Run: ParsableCommand {
         }
         let lines: LineOutput = options.json ? .standardOutput : .standardError
         let words = Self.rawTail(of: arguments)
+        let contained = try containment.contain(words)
         let session = try TraceSession(
             options, lines: options.log.map { try LineOutput(path: $0) } ?? lines,
             title: words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "),
             command: words)
-        let outcome = try session.run(words)
+        let outcome = try session.run(contained)
         throw ExitCode(outcome)
     }
 }

@@ -2,6 +2,7 @@
 import Glibc
 import Husk
 import HuskCapture
+import HuskPrivileges
 
 /// One trace from its start to its exit status: waits for signals, the command's end, the
 /// targets' end and the time limit, on the main thread.
@@ -177,7 +178,15 @@ final class TraceSession {
             writer.discard()
             throw error
         }
+        confine()
         return tracer
+    }
+
+    /// The probes are attached, and a command that is to be run waits in a process of its own.
+    private func confine() {
+        Confinement.beginTracing(
+            writing: WritablePlaces(forCapturesAt: options.output.map { [$0] } ?? []),
+            traps: options.rwx == .trap)
     }
 
     /// Stops the trace and tells how it went; nil: there is nothing to complain about.

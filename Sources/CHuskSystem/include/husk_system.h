@@ -16,9 +16,6 @@
 /* pidfd_open(2). */
 int husk_pidfd_open(pid_t pid);
 
-/* capget(2): the effective set of the calling thread, or 0 with *error set to errno. */
-uint64_t husk_effective_capabilities(int *error);
-
 /* A child that exists, has not yet executed its program, and waits. */
 struct husk_child {
 	pid_t pid;

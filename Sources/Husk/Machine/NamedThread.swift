@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 internal import CHuskSystem
 internal import Glibc
+internal import HuskPrivileges
 
 /// A thread of Husk's own that runs one function. Not a Task: ptrace(2) belongs to a thread, and
 /// poll(2) would block one of the few that tasks share.
@@ -9,20 +10,35 @@ struct NamedThread: Sendable {
 
     private final class Work: Sendable {
         let name: String
+        let goesFirst: Bool
+        let kept: CapabilitySet?
         let body: @Sendable () -> Void
 
-        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        init(
+            _ name: String, _ goesFirst: Bool, _ kept: CapabilitySet?,
+            _ body: @escaping @Sendable () -> Void
+        ) {
             self.name = name
+            self.goesFirst = goesFirst
+            self.kept = kept
             self.body = body
         }
     }
 
-    /// - Parameter name: at most 15 bytes, as /proc/PID/task/TID/comm shows it.
+    /// - Parameters:
+    ///   - name: at most 15 bytes, as /proc/PID/task/TID/comm shows it.
+    ///   - goingFirst: before others: hundreds of threads of targets may be waiting for it, and
+    ///     while they wait in the kernel they use the CPU. Without the right to do so, nothing
+    ///     happens.
+    ///   - kept: the capabilities that it keeps of those of the calling thread; nil: all.
     /// - Throws: ``HuskError/Code/system``: pthread_create(3) has failed.
-    init(_ name: String, _ body: @escaping @Sendable () -> Void) throws(HuskError) {
+    init(
+        _ name: String, goingFirst: Bool = false, keeping kept: CapabilitySet? = nil,
+        _ body: @escaping @Sendable () -> Void
+    ) throws(HuskError) {
         // Unsafe: a thread's argument is an untyped pointer. It carries one reference, which the
         // thread gives back.
-        let context = Unmanaged.passRetained(Work(name, body)).toOpaque()
+        let context = Unmanaged.passRetained(Work(name, goingFirst, kept, body)).toOpaque()
         var handle = pthread_t()
         let result = pthread_create(
             &handle, nil,
@@ -30,6 +46,8 @@ struct NamedThread: Sendable {
                 guard let context else { return nil }
                 let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
                 husk_thread_set_name(work.name)
+                if work.goesFirst { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -20) }
+                work.kept?.keep()
                 work.body()
                 return nil
             }, context)
@@ -41,13 +59,6 @@ struct NamedThread: Sendable {
     }
 
     private init(_ handle: pthread_t) { self.handle = handle }
-
-    /// From now on the thread that asks goes before others: hundreds of threads of targets may be
-    /// waiting for it, and while they wait in the kernel they use the CPU. Without the right to do
-    /// so, nothing happens.
-    static func goFirst() {
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -20)
-    }
 
     /// The thread that asks.
     static var current: NamedThread { NamedThread(pthread_self()) }

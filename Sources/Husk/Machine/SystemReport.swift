@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 internal import CLibbpf
 internal import Glibc
+internal import HuskPrivileges
 
 /// What this kernel and these privileges allow: asked of the kernel by trying, not derived
 /// from version numbers.
 public struct SystemReport: Sendable {
+    /// One thing that was tried.
     public struct Check: Sendable {
+        /// What its result means for a trace.
         public enum Status: String, Sendable {
             case ok
             /// Husk works without it, with a limit that `detail` names.
@@ -14,15 +17,20 @@ public struct SystemReport: Sendable {
             case missing
         }
 
+        /// What was tried, in a few words.
         public var name: String
         public var status: Status
+        /// What was found.
         public var detail: String
         /// How to get what is missing.
         public var hint: String?
     }
 
+    /// The kernel's release, as uname(2) has it; escaped.
     public var kernel: String
+    /// The machine's architecture, as uname(2) has it; escaped.
     public var machine: String
+    /// All that was tried, in the order in which it is shown.
     public var checks: [Check]
     /// How pages would be copied; nil: Husk cannot trace here.
     public var copyMethod: CopyMethod?
@@ -30,6 +38,7 @@ public struct SystemReport: Sendable {
     /// Where system calls would be seen.
     public var probeKind: ProbeKind?
 
+    /// The probes can be loaded and attached here.
     public var canTrace: Bool { copyMethod != nil }
 
     /// Tries everything that a trace needs; leaves nothing behind.
@@ -50,6 +59,7 @@ public struct SystemReport: Sendable {
             Self.lastLook(loaded?.lastLook),
             Self.processNumbers(), Self.swap(),
         ]
+        checks += Self.confinement()
     }
 
     // MARK: Checks
@@ -63,31 +73,57 @@ public struct SystemReport: Sendable {
     }
 
     private static func typeInformation() -> Check {
-        access("/sys/kernel/btf/vmlinux", R_OK) == 0
-            ? Check(name: "kernel types (BTF)", status: .ok, detail: "/sys/kernel/btf/vmlinux")
+        let path = ProbeObject.kernelTypesPath
+        return access(path, R_OK) == 0
+            ? Check(name: "kernel types (BTF)", status: .ok, detail: path)
             : Check(
                 name: "kernel types (BTF)", status: .missing,
-                detail: "/sys/kernel/btf/vmlinux cannot be read",
+                detail: "\(path) cannot be read",
                 hint: "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys")
     }
 
     private static func capabilities() -> [Check] {
-        let held = CapabilitySet.current()
-        let admin = held.contains(.sysAdmin)
-        return [Capability.bpf, .perfmon, .sysPtrace, .sysAdmin].map { capability in
+        let held = CapabilitySet.effective
+        let needed = Capability.neededForTracing
+        return (needed + Capability.usefulForTracing).map { capability in
             let name = capability.name
             if held.contains(capability) {
                 return Check(name: name, status: .ok, detail: capability.purpose)
             }
-            if admin, capability == .bpf || capability == .perfmon {
+            // All but what it has handed over to CAP_BPF and the like.
+            if held.contains(.sysAdmin),
+                needed.contains(capability) || capability == .checkpointRestore
+            {
                 return Check(name: name, status: .ok, detail: "CAP_SYS_ADMIN stands for it")
             }
-            let isNeeded = capability == .bpf || capability == .perfmon
             return Check(
-                name: name, status: isNeeded ? .missing : .limited,
+                name: name, status: needed.contains(capability) ? .missing : .limited,
                 detail: "needed to \(capability.purpose)",
-                hint: "run Husk as root, or give it file capabilities with setcap(8)")
+                hint: Capability.hint)
         }
+    }
+
+    /// What Husk gives up with, once the probes are attached or when it reads a capture.
+    private static func confinement() -> [Check] {
+        let filters = SystemCallFilter.isPossible
+        return [
+            Check(
+                name: "seccomp", status: filters ? .ok : .limited,
+                detail: filters
+                    ? "Husk gives up the system calls that it does not need"
+                    : "Husk keeps system calls that it does not need",
+                hint: "the kernel has no CONFIG_SECCOMP_FILTER"),
+            Confinement.landlockVersion.map { version in
+                Check(
+                    name: "Landlock", status: .ok,
+                    detail: "version \(version): captures are read and stored by threads that can "
+                        + "write nowhere else")
+            }
+                ?? Check(
+                    name: "Landlock", status: .limited,
+                    detail: "threads that read and store captures can write everywhere",
+                    hint: "the kernel has none, or was booted without it (lsm=landlock,...)"),
+        ]
     }
 
     private static func lockdown() -> Check? {

@@ -6,7 +6,8 @@ public enum CopyMethod: String, Hashable, Sendable, CaseIterable {
     /// pages in, waiting for room in the ring. Linux 6.18 and later.
     case taskWork = "task-work"
     /// At the system call's exit, without faults. What is not resident is read from outside
-    /// afterwards; what finds no room is lost.
+    /// afterwards; what finds no room is read while the process is stopped for it, or is lost
+    /// (``Tracer/Configuration/neverStalls``).
     case syscallExit = "syscall-exit"
 }
 
@@ -25,12 +26,12 @@ enum DeferredFlavor: Sendable {
         }
     }
 
-    /// The object that knows this kfunc, as base64: a kernel that has both names makes libbpf
-    /// refuse an object that knows the other one by its older prototype.
+    /// The object that knows this kfunc and no other (bpf/kernel_types.h), as base64.
     var embeddedObject: StaticString {
         switch self {
+        case .none: EmbeddedProbes.base64
         case .explicitProgram: EmbeddedProbesExplicit.base64
-        case .implicitProgram, .none: EmbeddedProbes.base64
+        case .implicitProgram: EmbeddedProbesImplicit.base64
         }
     }
 }

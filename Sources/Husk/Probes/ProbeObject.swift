@@ -3,6 +3,7 @@ internal import CHuskSystem
 internal import CLibbpf
 internal import Foundation
 internal import HuskModel
+internal import HuskPrivileges
 internal import HuskProbes
 
 /// The loaded BPF object: its programs, maps and links. Not thread safe; one owner.
@@ -16,6 +17,18 @@ final class ProbeObject {
     /// Nil: they cannot be mapped.
     private(set) var ringPositions: RingPositions?
     private var watchesChangingMemory = false
+    /// Called on the thread that has attached the last of the programs.
+    var whenAllIsAttached: (() -> Void)?
+    /// Some are attached only when a target needs them.
+    var attachesMore: Bool {
+        var isOwed = false
+        Self.forEachProgram(of: object) { program in
+            isOwed =
+                isOwed
+                || bpf_program__autoload(program) && HookPlace(of: program).isForChangingMemory
+        }
+        return isOwed && !watchesChangingMemory
+    }
     let variant: Variant
     private let sampleRate: Int
     private let kernel: KernelTypes
@@ -48,10 +61,10 @@ final class ProbeObject {
     static func attached(
         _ options: Options, watching targets: [Int32], following: Bool
     ) throws(HuskError) -> ProbeObject {
-        guard access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
+        guard access(kernelTypesPath, R_OK) == 0 else {
             throw HuskError(
                 .unsupportedKernel,
-                "the kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                "the kernel does not describe its types (no \(kernelTypesPath))",
                 errno: errno,
                 hint: "Husk needs a kernel built with CONFIG_DEBUG_INFO_BTF, and /sys mounted")
         }
@@ -127,6 +140,10 @@ final class ProbeObject {
 
     // MARK: Loading
 
+    static let kernelTypesPath = "/sys/kernel/btf/vmlinux"
+
+    /// Types that this kernel lacks are looked for in its modules, unless libbpf is given a file to
+    /// look into; asking for the modules takes CAP_SYS_ADMIN.
     private static func open(_ text: StaticString) throws(HuskError) -> OpaquePointer {
         // Safe: a StaticString's bytes live as long as the program.
         let encoded = Data(
@@ -138,10 +155,15 @@ final class ProbeObject {
         let (opened, log) = LibbpfLog.collecting {
             bytes.withUnsafeBytes { buffer in
                 "memory_tracer".withCString { name in
-                    var options = bpf_object_open_opts()
-                    options.sz = MemoryLayout<bpf_object_open_opts>.size
-                    options.object_name = name
-                    return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
+                    kernelTypesPath.withCString { types in
+                        var options = bpf_object_open_opts()
+                        options.sz = MemoryLayout<bpf_object_open_opts>.size
+                        options.object_name = name
+                        if !CapabilitySet.effective.contains(.sysAdmin) {
+                            options.btf_custom_path = types
+                        }
+                        return bpf_object__open_mem(buffer.baseAddress, buffer.count, &options)
+                    }
                 }
             }
         }
@@ -190,15 +212,7 @@ final class ProbeObject {
         else {
             throw HuskError(.probesRefused, "the embedded probes are not those of this build")
         }
-        // Of each pair `on_X` and `on_X_deferred`, load the one that fits.
-        var names: Set<String> = []
-        forEachProgram(of: object) { names.insert(String(cString: bpf_program__name($0))) }
-        let suffix = "_deferred"
         forEachProgram(of: object) { program in
-            let name = String(cString: bpf_program__name(program))
-            let isDeferred = name.hasSuffix(suffix)
-            let hasTwin = isDeferred || names.contains(name + suffix)
-            let fits = !hasTwin || isDeferred == (variant.flavor.method == .taskWork)
             let place = HookPlace(of: program)
             let isWanted =
                 switch place {
@@ -208,12 +222,12 @@ final class ProbeObject {
                 case .userFault: options.enforcerMark != nil && kernel.hasFaultTracepoint
                 default: true
                 }
-            bpf_program__set_autoload(program, fits && isWanted && place.isUsed(by: variant))
+            bpf_program__set_autoload(program, isWanted && place.isUsed(by: variant))
         }
     }
 
     private static func loadFailure(_ errno: Int32, _ log: String) -> HuskError {
-        let missing = CapabilitySet.current().missingForTracing
+        let missing = CapabilitySet.effective.missingForTracing
         switch errno {
         // With all rights, EACCES is the verifier's word for a program that it does not like.
         case EPERM,
@@ -228,8 +242,7 @@ final class ProbeObject {
             let names = missing.map(\.name).joined(separator: " and ")
             return HuskError(
                 .notPermitted, "loading BPF programs needs \(names)", errno: errno,
-                hint:
-                    "run Husk as root, or: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep husk",
+                hint: Capability.hint,
                 details: log)
         case ENOMEM:
             return HuskError(
@@ -388,6 +401,7 @@ final class ProbeObject {
     func watchChangingMemory() {
         guard !watchesChangingMemory else { return }
         watchesChangingMemory = true
+        defer { whenAllIsAttached?() }
         Self.forEachProgram(of: object) { program in
             guard bpf_program__autoload(program) else { return }
             switch HookPlace(of: program) {
@@ -426,12 +440,16 @@ final class ProbeObject {
         ForgottenSettings(map: descriptor(of: "forgotten_settings"))
     }
 
-    /// Whom the kernel side stops for the enforcer. Valid as long as this is.
-    var owedStops: OwedStops {
-        OwedStops(map: descriptor(of: "owed_stops"), switchMap: descriptor(of: "stops_are_owed"))
+    /// How the enforcer tells the kernel side whom to stop. Valid as long as this is.
+    var probeStops: ProbeStops {
+        ProbeStops(
+            owedMap: descriptor(of: "owed_stops"), wordsMap: descriptor(of: "enforcer_words"))
     }
 
     // MARK: Processes that have been stopped (bpf/stopping.h)
+
+    /// The same for the enforcer, which is asked about each stop. Valid as long as this is.
+    var roomStops: RoomStops { RoomStops(map: stoppedDescriptor) }
 
     var stoppedDescriptor: Int32 { descriptor(of: "stopped") }
     var consumerDescriptor: Int32 { descriptor(of: "consumer") }
@@ -448,6 +466,15 @@ final class ProbeObject {
         var count: UInt64 = 0
         bpf_map_lookup_elem(consumerDescriptor, &index, &count)
         return count
+    }
+
+    /// When the guardian's helper has let stopped processes go, because Husk was silent: of those that
+    /// were stopped before, no one knows what they have done since. CLOCK_MONOTONIC, ns; 0: never.
+    var lastRelease: UInt64 {
+        var index: UInt32 = 3  // CONSUMER_LET_GO
+        var time: UInt64 = 0
+        bpf_map_lookup_elem(consumerDescriptor, &index, &time)
+        return time
     }
 
     /// Those that are stopped, and where the ring's producer was then.

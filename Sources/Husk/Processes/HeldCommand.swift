@@ -7,6 +7,7 @@ internal import Glibc
 ///
 /// It shares this process's descriptors, folder, environment and process group.
 public final class HeldCommand: Sendable {
+    /// Of the process that waits, and of the command later.
     public let pid: Int32
     private let releaseDescriptor: Int32
     private let errorDescriptor: Int32
@@ -79,6 +80,7 @@ public final class HeldCommand: Sendable {
         }
     }
 
+    /// What has become of it.
     public enum Status: Hashable, Sendable {
         case running
         case exited(Int32)

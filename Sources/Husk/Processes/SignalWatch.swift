@@ -9,6 +9,7 @@ internal import Glibc
 public final class SignalWatch: Sendable {
     /// A signal that has arrived.
     public struct Signal: Hashable, Sendable {
+        /// SIGINT, SIGTERM, ...
         public var number: Int32
         /// Sent by the kernel: for SIGINT from the terminal, so that everyone in the
         /// foreground process group has got it too.

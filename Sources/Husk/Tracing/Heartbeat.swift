@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 internal import CHuskSystem
 internal import Glibc
+internal import HuskPrivileges
 
 /// Tells the probes that Husk lives, five times a second, on a thread of its own: the one that reads
 /// the ring may be busy with one record for longer than a target's thread should wait for a dead
@@ -12,13 +13,16 @@ final class Heartbeat: Sendable {
     /// Two in the half second that a thread waits without a sign of life, by default.
     private static let milliseconds: Int32 = 200
 
-    /// - Parameter beat: called with 1, 2, 3 ...
-    init(_ beat: @escaping @Sendable (UInt64) -> Void) throws(HuskError) {
+    /// - Parameters:
+    ///   - kept: the capabilities that its thread keeps; nil: all.
+    ///   - beat: called with 1, 2, 3 ...
+    init(
+        keeping kept: CapabilitySet?, _ beat: @escaping @Sendable (UInt64) -> Void
+    ) throws(HuskError) {
         let end = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
         let number = end.number
         self.end = end
-        thread = try NamedThread("husk-heartbeat") {
-            NamedThread.goFirst()
+        thread = try NamedThread("husk-heartbeat", goingFirst: true, keeping: kept) {
             var count: UInt64 = 0
             var wish = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
             while wish.revents == 0 {

@@ -4,6 +4,7 @@ internal import CLibbpf
 internal import Dispatch
 internal import Glibc
 internal import HuskModel
+internal import HuskPrivileges
 internal import HuskProbes
 
 /// The one thread that reads the ring. It owns the probes from the moment it starts.
@@ -26,6 +27,8 @@ final class RingThread: @unchecked Sendable {
     /// Who enforces W^X, if that is wanted.
     private let enforcer: Enforcer?
     private let pageBudget: UInt64
+    /// The capabilities that the threads of a trace keep; nil: all.
+    private let kept: CapabilitySet?
     private let ringPositions: RingPositions?
     /// Where threads cannot wait in the kernel, and may be held at all.
     private let guardian: Guardian?
@@ -41,7 +44,7 @@ final class RingThread: @unchecked Sendable {
     init(
         probes: ProbeObject, targets: consuming [TargetProcess.Handle],
         capturingPresent: Bool, lookInterval: UInt64, enforcer: Enforcer?, pageBudget: UInt64,
-        stopsTargets: Bool,
+        stopsTargets: Bool, keeping kept: CapabilitySet?,
         sink: @escaping @Sendable (Event) -> Void,
         whenDone: @escaping @Sendable ([RecordCount]) -> Void
     ) throws(HuskError) {
@@ -51,8 +54,9 @@ final class RingThread: @unchecked Sendable {
         self.lookInterval = lookInterval
         self.enforcer = enforcer
         self.pageBudget = pageBudget
+        self.kept = kept
         ringPositions = probes.ringPositions
-        guardian = stopsTargets ? try Guardian(probes) : nil
+        guardian = stopsTargets ? try Guardian(probes, isBesideTracer: enforcer != nil) : nil
         self.sink = sink
         self.whenDone = whenDone
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
@@ -62,15 +66,16 @@ final class RingThread: @unchecked Sendable {
     ///
     /// - Throws: ``HuskError``; nothing is left running then.
     func start() throws(HuskError) {
-        thread = try NamedThread("husk-ring") {
-            NamedThread.goFirst()
-            self.run()
-        }
+        if let kept { probes.whenAllIsAttached = { kept.keep() } }
+        thread = try NamedThread(
+            "husk-ring", goingFirst: true,
+            keeping: probes.attachesMore ? kept?.union(.attaching) : kept
+        ) { self.run() }
         isReady.wait()
         do throws(HuskError) {
             try enforcer?.start(
                 on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings,
-                probes.owedStops)
+                probes.probeStops, probes.roomStops)
         } catch {
             stop()
             throw error
@@ -145,8 +150,10 @@ final class RingThread: @unchecked Sendable {
     private func run() {
         let probes = probes
         let context = Context(
-            EventBuilder(pageBudget: pageBudget, emit: sink) { probes.memorySince($0) }, probes,
-            enforcer)
+            EventBuilder(
+                pageBudget: pageBudget, emit: sink, memorySince: { probes.memorySince($0) },
+                lastRelease: { probes.lastRelease }),
+            probes, enforcer)
         // Unsafe: libbpf passes the pointer back to the callback, only from
         // ring_buffer__consume below, while `context` is alive (withExtendedLifetime).
         let ring = ring_buffer__new(
@@ -165,7 +172,7 @@ final class RingThread: @unchecked Sendable {
             }, Unmanaged.passUnretained(context).toOpaque(), nil)
         // Unchecked: bpf(2) may be called from any thread; the object outlives this function.
         let beat = Beat(probes)
-        let heartbeat = try? Heartbeat { beat.tell($0) }
+        let heartbeat = try? Heartbeat(keeping: kept == nil ? nil : []) { beat.tell($0) }
         defer { heartbeat?.stop() }
         withExtendedLifetime(context) {
             var given: [UInt64]?

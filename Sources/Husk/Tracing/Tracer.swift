@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 @_exported public import HuskModel
+internal import HuskPrivileges
 internal import Synchronization
 
 /// Watches processes and captures every page of theirs that becomes executable.
@@ -19,6 +20,7 @@ internal import Synchronization
 public final class Tracer: Sendable {
     /// The processes to watch, by their IDs.
     public let pids: [Int32]
+    /// How it traces.
     public let configuration: Configuration
 
     private enum State {
@@ -31,11 +33,16 @@ public final class Tracer: Sendable {
     private let collector: EventCollector
     private let loaded = Mutex<Variant?>(nil)
 
-    /// - Parameter pid: the process to watch. It is looked at when the tracer is started.
+    /// - Parameters:
+    ///   - pid: the process to watch. It is looked at when the tracer is started.
+    ///   - configuration: how to trace.
     public convenience init(pid: Int32, configuration: Configuration = Configuration()) {
         self.init(pids: [pid], configuration: configuration)
     }
 
+    /// - Parameters:
+    ///   - pids: the processes to watch. They are looked at when the tracer is started.
+    ///   - configuration: how to trace.
     public init(pids: [Int32], configuration: Configuration = Configuration()) {
         self.pids = pids
         self.configuration = configuration
@@ -51,7 +58,7 @@ public final class Tracer: Sendable {
     /// The events as they come, for one consumer, from the start on.
     ///
     /// Bounded by ``Configuration/eventBufferLimit``: a consumer that is too slow is told
-    /// how much it has missed by a ``Loss`` with the cause `consumerTooSlow`.
+    /// how much it has missed by a ``/HuskModel/Loss`` with the cause `consumerTooSlow`.
     public var events: EventSequence {
         EventSequence(
             stream: collector.channel.stream,
@@ -97,7 +104,9 @@ public final class Tracer: Sendable {
 
         let following = configuration.followsChildren
         let enforces = configuration.rwx == .trap
-        let enforcer = enforces ? try Enforcer(followsChildren: following) : nil
+        let kept = configuration.givesUpCapabilities ? CapabilitySet.tracing : nil
+        let enforcer =
+            enforces ? try Enforcer(followsChildren: following, keeping: kept) : nil
         let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,
@@ -123,6 +132,7 @@ public final class Tracer: Sendable {
             enforcer: enforcer, pageBudget: configuration.pageBudget ?? .max,
             stopsTargets: probes.variant.flavor.method == .syscallExit
                 && !configuration.neverStalls,
+            keeping: kept,
             sink: { collector.take($0) }, whenDone: { collector.finish($0) })
         try thread.start()
         return thread

@@ -16,7 +16,7 @@ extension Tracer {
         /// another one before its bytes are read.
         public var neverStalls = false
         /// Capture this many pages with content at most. The others are losses with the cause
-        /// ``Loss/Cause/budget``. 0 captures none: only what happens is told. Nil: all.
+        /// ``/HuskModel/Loss/Cause/budget``. 0 captures none: only what happens is told. Nil: all.
         public var pageBudget: UInt64?
         /// How long a thread may be held until the ring has room. Then the rest of its pages is
         /// lost, and recorded as such. Only with
@@ -32,10 +32,10 @@ extension Tracer {
         /// Trace the descendants that the targets have already.
         public var includesDescendants = false
         /// Capture what is executable already when the trace starts, read from outside: as
-        /// transitions of the kind ``TransitionKind/present``.
+        /// transitions of the kind ``/HuskModel/TransitionKind/present``.
         public var capturesPresent = false
-        /// Name the pages of files that are unchanged from disk (``Transition/reference``)
-        /// instead of capturing them: a capture without every byte of every library.
+        /// Name the pages of files that are unchanged from disk instead of capturing them
+        /// (``/HuskModel/Transition/reference``): a capture without every byte of every library.
         public var referencesFiles = false
         /// How memory that can change without a call is followed.
         public var rwx = RWXMode.observe
@@ -44,6 +44,10 @@ extension Tracer {
         /// How often such memory is looked at from outside while it is being written; the
         /// interval grows while nothing changes. 0: never.
         public var lookInterval: Duration = .seconds(1)
+        /// The threads of the trace give up the capabilities (capabilities(7)) that they do not need
+        /// once the probes are attached. ``onEvent`` is called on one of them. The calling thread
+        /// keeps what it has.
+        public var givesUpCapabilities = false
         /// Keep pages for ``Tracer/stop()``. Each snapshot costs some 200 bytes, each
         /// different content 4 KiB.
         public var retainsPages = true

@@ -25,7 +25,10 @@ public final class CodeOrigins {
 
     /// A place in code: the address, the file and the offset, the function if it is known.
     ///
-    /// - Parameter process: the row.
+    /// - Parameters:
+    ///   - site: the place.
+    ///   - process: the row.
+    ///   - time: when it was mapped.
     public func describe(
         _ site: CallSite, of process: Int64, at time: Timestamp
     ) throws(CaptureFileError) -> String {
@@ -74,8 +77,10 @@ public final class CodeOrigins {
     /// Whether code that ends at an address is of a 32-bit program.
     ///
     /// - Parameters:
+    ///   - end: the first address behind the code.
     ///   - abi: of the call that made it executable, if that is known.
     ///   - process: the row.
+    ///   - position: the moment, in the order of what was told.
     public func mode(
         upTo end: Address, abi: CallABI?, of process: Int64, at position: Int64
     ) throws(CaptureFileError) -> Disassembler.Mode {

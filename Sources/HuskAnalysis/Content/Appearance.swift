@@ -5,6 +5,7 @@
 /// A guess from the bytes alone, of the beginning of a region or of one page: not a verdict. The
 /// facts are there so that a person can think otherwise.
 public struct Appearance: Hashable, Sendable {
+    /// What bytes can look like.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// Nothing but zeros, or no bytes at all.
         case zeros

@@ -6,6 +6,7 @@ public import HuskModel
 /// Everything here is what the image's own headers say; ``contradictions`` says where they cannot
 /// be true.
 public struct CarvedImage: Hashable, Sendable {
+    /// What kind of image.
     public enum Format: String, Hashable, Sendable, CaseIterable {
         case elf, pe
     }
@@ -91,6 +92,7 @@ public struct CarvedImage: Hashable, Sendable {
 
 /// Tells images with the same imports.
 public struct ImportHash: Hashable, Sendable {
+    /// Which of the two hashes it is.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The MD5 that pefile and others call so: of `dll.function` in lower case with commas
         /// between.

@@ -3,6 +3,7 @@ public import HuskModel
 
 /// A printable string in a target's memory.
 public struct FoundString: Hashable, Sendable {
+    /// How its characters are stored.
     public enum Encoding: String, Hashable, Sendable, CaseIterable {
         case ascii
         /// Two bytes a character, the low one first, as Windows programs have it.

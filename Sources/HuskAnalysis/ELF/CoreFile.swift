@@ -10,7 +10,7 @@ public import HuskModel
 /// does not exist.
 ///
 /// A file has one program header per run of pages with one protection. Where that would be more
-/// than ``largestCount``, runs are merged: see ``CoreSegments``.
+/// than ``largestCount``, runs that lie next to each other are merged.
 ///
 /// Written as a stream: memory does not grow with the size of the core.
 public struct CoreFile {

@@ -49,8 +49,9 @@ public struct RebuiltImage {
 
     /// Plans the file.
     ///
-    /// `entry` is where it shall start, as an address of the capture (that of an ``Execution``,
-    /// for example); nil: where its header says, and without a header, at its first code.
+    /// `entry` is where it shall start, as an address of the capture (that of an
+    /// ``/HuskModel/Execution``, for example); nil: where its header says, and without a header, at
+    /// its first code.
     ///
     /// Throws ``ELFError`` if nothing of it is in the capture, if it would be longer than
     /// ``largestContent``, and if the entry is not in it; and what the source throws.

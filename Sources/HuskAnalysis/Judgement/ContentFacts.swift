@@ -31,8 +31,12 @@ public struct ContentFacts: Hashable, Sendable {
     /// Looks at the bytes of pages, which lie side by side.
     ///
     /// - Parameters:
+    ///   - bytes: of the pages. What is left over behind the last whole one is looked at, too.
+    ///   - start: the address of the first.
+    ///   - transition: the one with which they were captured.
     ///   - generations: of each page, how often it had changed before.
     ///   - traits: of each page, where that is known already.
+    ///   - pageSize: in bytes.
     public init(
         of bytes: ArraySlice<UInt8>, at start: Address, transition: Transition.ID,
         generations: [Int] = [], traits: [PageTraits] = [], pageSize: Int = 4096
@@ -64,7 +68,9 @@ public struct PageTraits: Hashable, Sendable {
     /// Nil: not asked for.
     public var isCode: Bool?
 
-    /// - Parameter hasChanged: whether it is code is of interest then only, and takes time to tell.
+    /// - Parameters:
+    ///   - page: its bytes.
+    ///   - hasChanged: whether it is code is of interest then only, and takes time to tell.
     public init(of page: ArraySlice<UInt8>, hasChanged: Bool) {
         isDense =
             page.count >= Appearance.entropySample

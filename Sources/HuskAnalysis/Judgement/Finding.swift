@@ -6,6 +6,7 @@ public import HuskModel
 /// It says what has happened and which technique that would be; whether it was meant ill, a person
 /// has to say: packers and debuggers are used by honest people too.
 public struct Finding: Hashable, Sendable {
+    /// What a finding is about: the word of it in output.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// Memory without a file was written, then made executable.
         case writtenThenExecutable = "written-then-executable"
@@ -51,7 +52,7 @@ public struct Finding: Hashable, Sendable {
         public var transitions: [Transition.ID] = []
         /// How often it was seen.
         public var count = 1
-        /// The layer (``Layer/id``) that the region is.
+        /// The layer (``/HuskModel/Layer/id``) that the region is.
         public var layer: Int?
         /// Whose code has asked for the region.
         public var requester: CallSite?

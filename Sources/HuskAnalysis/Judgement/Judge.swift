@@ -5,8 +5,8 @@ public import HuskModel
 /// what a person should know.
 ///
 /// Code that a JIT compiler has made, as its label says, is no finding by itself; that a label can
-/// be had by dressing up is said in ``RegionLabel``. What a label of the kind `file` or `kernel`
-/// stands for is none either, unless its bytes change.
+/// be had by dressing up is said in ``/HuskModel/RegionLabel``. What a label of the kind `file` or
+/// `kernel` stands for is none either, unless its bytes change.
 ///
 /// Memory that is used is bounded, whatever the target did.
 public struct Judge: Sendable {
@@ -43,6 +43,7 @@ public struct Judge: Sendable {
 
     public init() {}
 
+    /// Takes the next event, in the order of the capture.
     public mutating func take(_ event: Event) {
         // A capture file may say anything; a region that ends before it begins is none.
         if case .transition(let transition) = event, transition.start >= transition.end { return }

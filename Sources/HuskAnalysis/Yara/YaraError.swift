@@ -2,6 +2,7 @@
 
 /// Why rules could not be used, or a scan was not finished.
 public struct YaraError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// A file or folder of rules could not be read.
         case unreadable

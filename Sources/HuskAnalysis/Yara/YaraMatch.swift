@@ -3,12 +3,14 @@ public import HuskModel
 
 /// A rule that is true of some memory.
 public struct YaraMatch: Hashable, Sendable {
+    /// What a line of `meta` has.
     public enum Value: Hashable, Sendable {
         case text(String)
         case integer(Int64)
         case boolean(Bool)
     }
 
+    /// A line of a rule's `meta`.
     public struct Meta: Hashable, Sendable {
         public var name: String
         public var value: Value

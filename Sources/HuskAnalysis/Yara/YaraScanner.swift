@@ -18,8 +18,10 @@ public final class YaraScanner {
     private let rules: YaraRules
     private let pointer: UnsafeMutablePointer<YR_SCANNER>
 
-    /// - Parameter timeout: of each scan, in whole seconds, at least one. libyara looks at the
-    ///   clock now and then: it may be a little more.
+    /// - Parameters:
+    ///   - rules: what to look for.
+    ///   - timeout: of each scan, in whole seconds, at least one. libyara looks at the clock now
+    ///     and then: it may be a little more.
     public init(_ rules: YaraRules, timeout: Duration = .seconds(60)) throws(YaraError) {
         var created: UnsafeMutablePointer<YR_SCANNER>?
         let status = yr_scanner_create(rules.pointer, &created)

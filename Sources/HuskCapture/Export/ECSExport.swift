@@ -22,7 +22,11 @@ public struct ECSExport {
         self.names = names
     }
 
-    /// - Parameter write: returns false to end.
+    /// Writes the lines, in the order of what happened.
+    ///
+    /// - Parameters:
+    ///   - onProgress: is told of the bytes of pages that were passed.
+    ///   - write: is given one line with its newline; returns false to end.
     public func write(
         onProgress: (Int) -> Void = { _ in }, to write: ([UInt8]) throws -> Bool
     ) throws {

@@ -19,7 +19,9 @@ public struct RegionFolder {
 
     /// What has been written.
     public struct Summary: Hashable, Sendable {
+        /// With bytes; the list and the scripts are not counted.
         public var files = 0
+        /// In these files.
         public var bytes: UInt64 = 0
         public var regions = 0
     }
@@ -29,7 +31,12 @@ public struct RegionFolder {
         image.regions.reduce(0) { $0 + $1.pages.reduce(0) { $0 + UInt64($1.size) } }
     }
 
-    /// - Parameter path: of a folder that does not exist or is empty.
+    /// Writes a file for each run of known pages, a list of them, and the scripts that load them.
+    ///
+    /// - Parameters:
+    ///   - path: of a folder that does not exist or is empty.
+    ///   - onProgress: is told of bytes as they are written.
+    /// - Throws: ``OutputError``; ``CaptureFileError`` for a damaged capture.
     public func write(
         to path: String, onProgress: (Int) -> Void = { _ in }
     ) throws -> Summary {

@@ -4,6 +4,7 @@ public import HuskModel
 /// What an analysis of a capture has found, as it is stored in the capture file and given to
 /// programs. Plain values: who judges is another layer. Text is escaped.
 public struct AnalysisRecord: Hashable, Sendable {
+    /// Something that a person should look at.
     public struct Finding: Hashable, Sendable {
         public var kind: String
         public var importance: String
@@ -39,6 +40,7 @@ public struct AnalysisRecord: Hashable, Sendable {
         }
     }
 
+    /// A technique of MITRE ATT&CK.
     public struct Technique: Codable, Hashable, Sendable {
         public var id: String
         public var name: String
@@ -110,6 +112,7 @@ public struct AnalysisRecord: Hashable, Sendable {
 
     /// A rule of YARA's that has matched a run.
     public struct RuleMatch: Hashable, Sendable {
+        /// A string of a rule, and where it was found.
         public struct Match: Hashable, Sendable {
             public var identifier: String
             public var address: Address

@@ -12,9 +12,11 @@ public import HuskModel
 ///
 /// The format: docs/capture-format.md.
 public final class CaptureFile: Sendable {
+    /// As it was opened.
     public let path: String
     let queue: DatabaseQueue
     let names: CaptureNames
+    /// Of the run, as it was when the file was opened.
     public let info: CaptureInfo
     /// The write-ahead log beside the file could not be used: what it holds is not seen.
     public let ignoresLog: Bool

@@ -19,8 +19,11 @@ public struct CaptureFileError: Error, Hashable, Sendable, CustomStringConvertib
         public static let notFound = Code(number: 6)
     }
 
+    /// What kind of failure it is: match on it.
     public var code: Code
+    /// One sentence.
     public var message: String
+    /// What the user can do.
     public var hint: String?
 
     public init(_ code: Code, _ message: String, hint: String? = nil) {

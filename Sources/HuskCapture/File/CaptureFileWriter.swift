@@ -2,6 +2,7 @@
 internal import Foundation
 internal import GRDB
 public import HuskModel
+internal import HuskPrivileges
 internal import Synchronization
 
 /// Writes a capture file while the trace runs, on a thread of its own and in batches.
@@ -53,7 +54,9 @@ public final class CaptureFileWriter: Sendable {
     /// Makes the file and writes what is known of the run.
     ///
     /// - Parameters:
+    ///   - path: of the file. Links are not followed.
     ///   - replaces: an existing file is replaced, if it is a regular one.
+    ///   - run: what the file is to say of the run.
     public init(
         path: String, replaces: Bool, run: RunDescription
     ) throws(OutputError) {
@@ -70,10 +73,14 @@ public final class CaptureFileWriter: Sendable {
             }
             store = Store(queue)
         } catch {
+            reserve.release()
             CaptureFilePlace.remove(path)
             throw Self.outputError(error, path)
         }
-        let thread = Thread { [self] in work() }
+        let thread = Thread { [self] in
+            Confinement.beginStoring(at: path)
+            work()
+        }
         thread.name = "husk-capture"
         thread.start()
     }

@@ -5,6 +5,7 @@ public import HuskModel
 
 /// What a list is to have in it. What is not set is not asked for.
 public struct CaptureFilter: Hashable, Sendable {
+    /// Of processes with this ID, as Husk saw it.
     public var pid: Int32?
     /// What touches this range.
     public var addresses: Range<Address>?
@@ -20,6 +21,7 @@ public struct CaptureFilter: Hashable, Sendable {
     public var minimumSize: UInt64?
     /// The first hexadecimal digits of a SHA-256.
     public var digest: String?
+    /// Of pages: this one; of regions: those with a page that has had it.
     public var generation: Int?
 
     public init() {}

@@ -5,48 +5,68 @@ public import HuskModel
 
 /// What a capture file says of its run, and its sums.
 public struct CaptureInfo: Hashable, Sendable {
+    /// Made at random for each capture.
     public var uuid: String
     public var huskVersion: String
     /// Escaped; nil: the trace was attached to processes.
     public var command: [String]?
+    /// The machine's name; escaped.
     public var host: String
+    /// Its release; escaped.
     public var kernel: String
     public var machine: String
     public var cpus: Int
+    /// Options of the run, by name; escaped.
     public var options: [String: String] = [:]
     /// CLOCK_MONOTONIC, nanoseconds.
     public var started: UInt64
     /// To be added to a monotonic time, modulo 2^64, for nanoseconds since 1970.
     public var wallOffset: UInt64
+    /// Where system calls were seen (`tracepoints`, `functions`).
     public var probes: String?
+    /// How pages were copied (`task-work`, `syscall-exit`).
     public var copyMethod: String?
     /// False: the trace still runs, or was cut off. Sums are those of the last batch then.
     public var isFinished: Bool
+    /// CLOCK_MONOTONIC, nanoseconds; nil: it is unfinished.
     public var ended: UInt64?
     /// Nil: not known, it is unfinished.
     public var isComplete: Bool?
+    /// Changes of protection that succeeded.
     public var transitions: UInt64
+    /// Calls that asked for execution and failed.
     public var attempts: UInt64
+    /// Looks at memory that can change without a call, and captures of what was written.
     public var looks: UInt64
+    /// Different regions (start and length) that were executable.
     public var regions: UInt64
+    /// Code in writable memory that was caught before it ran.
     public var executions: UInt64
+    /// Regions whose bytes could change with no call.
     public var blindSpots: UInt64
+    /// Processes that were born in the tree.
     public var children: UInt64
     /// Snapshots with content, and their bytes.
     public var pages: UInt64
     public var bytes: UInt64
+    /// Pages that could not be read.
     public var unreadable: UInt64
+    /// Losses of all causes, in pages where their range is known.
     public var lost: UInt64
+    /// Pages that should be in the capture.
     public var expectedPages: UInt64
     /// Pages that were named, not captured.
     public var referenced: UInt64
     /// Different contents, and the bytes that they take in the file.
     public var contents: UInt64
     public var storedBytes: UInt64
+    /// Of a command that has exited.
     public var targetExitCode: Int32?
+    /// Of a command that a signal has ended.
     public var targetSignal: Int32?
     /// By cause, in pages where their range is known.
     public var losses: [String: UInt64] = [:]
+    /// By CPU: the record numbers that were given, and those that never came.
     public var records: [RecordCount] = []
 
     init(_ db: Database) throws {
@@ -138,6 +158,7 @@ extension CaptureInfo {
                 || losses.values.contains { $0 > 0 })
     }
 
+    /// A time of the file (CLOCK_MONOTONIC, nanoseconds), with the time of day.
     public func timestamp(_ monotonic: UInt64) -> Timestamp {
         Timestamp(monotonic: monotonic, wall: monotonic &+ wallOffset)
     }

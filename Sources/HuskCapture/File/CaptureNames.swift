@@ -86,17 +86,21 @@ public struct StoredProcess: Hashable, Sendable {
     /// The row.
     public var id: Int64
     public var pid: Int32
+    /// In the initial PID namespace.
     public var hostPID: Int32
     /// What it executed last, or its thread's name; nil: never told.
     public var name: TargetText?
     /// The row of the process that made it; nil: it was there when the trace began.
     public var parent: Int64?
+    /// It used its parent's memory (CLONE_VM) until it executed a program.
     public var sharesMemory: Bool
     var parentTID: Int32?
     var parentHostTID: Int32?
+    /// When it was born, in the order of what was told; nil: it was there before.
     public var startPosition: Int64?
     /// CLOCK_MONOTONIC, nanoseconds; nil: before the trace.
     public var started: UInt64?
+    /// When it ended; nil: it was there at the end.
     public var endPosition: Int64?
     /// Nil: it lived when the trace ended.
     public var ended: UInt64?

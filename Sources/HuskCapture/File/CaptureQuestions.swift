@@ -4,6 +4,7 @@ public import HuskModel
 
 /// A region of a capture, with what is known of it.
 public struct StoredRegion: Hashable, Sendable {
+    /// Where it was, and from when to when.
     public var life: RegionLife
     /// The process's row.
     public var process: Int64
@@ -15,12 +16,17 @@ public struct StoredRegion: Hashable, Sendable {
 
 /// A page at one moment, as it is listed.
 public struct StoredSnapshot: Hashable, Sendable {
+    /// In the order of what was told.
     public var position: Int64
+    /// Without its bytes: ``content`` names them.
     public var page: Page
+    /// The region's row.
     public var region: Int64?
     /// The process's row.
     public var process: Int64
+    /// What the page held; nil: it could not be read.
     public var content: ContentReference?
+    /// Of the region.
     public var label: RegionLabel.Kind?
 }
 
@@ -29,22 +35,30 @@ public struct StoredGeneration: Hashable, Sendable {
     public var pid: Int32
     public var address: Address
     public var size: Int
+    /// How often the address had changed before.
     public var generation: Int
+    /// When it was seen first.
     public var first: Timestamp
+    /// When it was seen last.
     public var last: Timestamp
+    /// How often it was captured.
     public var snapshots: UInt64
+    /// The SHA-256 of the content.
     public var digest: Digest
     public var content: ContentReference
+    /// The region's row.
     public var region: Int64?
 }
 
 extension CaptureFile {
     // MARK: Lists
 
+    /// All of the tree, in the order in which they were seen.
     public var processes: [StoredProcess] {
         names.processes.values.sorted { $0.id < $1.id }
     }
 
+    /// A process by its row.
     public func process(_ row: Int64) -> StoredProcess? { names.processes[row] }
 
     /// Regions in the order in which they were born.
@@ -90,6 +104,7 @@ extension CaptureFile {
         }
     }
 
+    /// A region by its row (`r9` is 9); nil: there is none.
     public func region(_ id: Int64) throws(CaptureFileError) -> StoredRegion? {
         try lookUp { db in
             try Row.fetchOne(

@@ -4,8 +4,11 @@ public import HuskModel
 
 /// Why a capture could not be written.
 public struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One sentence: what could not be written.
     public var message: String
+    /// The errno behind it, or 0.
     public var errno: Int32
+    /// What the user can do.
     public var hint: String?
 
     public init(cannot verb: String, _ path: String, errno: Int32) {

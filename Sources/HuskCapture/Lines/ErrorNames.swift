@@ -3,6 +3,7 @@ internal import Glibc
 
 /// The symbols of the errno values that mmap, mprotect and reading memory can give.
 public enum ErrorNames {
+    /// `EACCES` for 13; `errno 99` for one that is not among them.
     public static func symbol(_ errno: Int32) -> String {
         switch errno {
         case EPERM: "EPERM"

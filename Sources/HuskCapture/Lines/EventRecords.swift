@@ -521,7 +521,9 @@ struct RecordCountRecord: Encodable {
 
 /// How the command that Husk started has ended.
 public struct TargetStatus: Encodable, Hashable, Sendable {
+    /// Of a command that has exited.
     public var exitCode: Int32?
+    /// Of a command that a signal has ended.
     public var signal: Int32?
 
     public init(exitCode: Int32) {

@@ -6,7 +6,10 @@ public struct JSONLines: Sendable {
     public init() {}
 
     /// A transition with what came of it.
-    /// - Parameter files: the file of each of its runs, where they were written.
+    ///
+    /// - Parameters:
+    ///   - capture: the transition.
+    ///   - files: the file of each of its runs, where they were written.
     public func line(_ capture: TransitionCapture, files: [String?]? = nil) -> [UInt8] {
         let line = encode(TransitionRecord(capture, files: files))
         return capture.runs.isEmpty ? line : PageList.fill(line, capture.runs)

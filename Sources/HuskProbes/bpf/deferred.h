@@ -12,11 +12,51 @@
 #ifndef HUSK_DEFERRED_H
 #define HUSK_DEFERRED_H
 
+#if HUSK_TASK_WORK == HUSK_TASK_WORK_NONE
+
+#define DEFERS_WALKS 0
+
+static __always_inline bool walk_deferred(struct thread *thread)
+{
+	return false;
+}
+
+static __always_inline void await_user_space(struct thread *thread)
+{
+}
+
+static __always_inline void forget_callbacks(void)
+{
+}
+
+#else
+
+#define DEFERS_WALKS 1
 #define DYING_LIMIT_NS 100000000ULL /* a thread that has been killed may still copy */
+
+/* A callback that can be scheduled: two for each thread. */
+struct callback_key {
+	__u64 thread;
+	__u64 turn;
+};
+
+struct callback {
+	struct bpf_task_work work;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
+	__type(key, struct callback_key);
+	__type(value, struct callback);
+} callbacks SEC(".maps");
+
+static char zero_callback[sizeof(struct callback)];
 
 static int on_walk(struct bpf_map *map, void *key, void *value);
 
-#ifdef HUSK_TASK_WORK_IMPL
+#if HUSK_TASK_WORK == HUSK_TASK_WORK_EXPLICIT
 #define schedule_resume(work, map, callback)                                                    \
 	bpf_task_work_schedule_resume_impl(bpf_get_current_task_btf(), work, map, callback, 0)
 #else
@@ -80,6 +120,11 @@ static __always_inline bool has_awaited(struct thread *thread)
 	thread->awaits_watch = 0;
 	thread->phase = PHASE_IDLE;
 	return true;
+}
+
+static long walk_step_sleeping(__u32 index, struct thread **context)
+{
+	return walk_step(context, true);
 }
 
 /* One share of the walk. Returns whether another one is wanted. */
@@ -168,5 +213,7 @@ static __always_inline void forget_callbacks(void)
 	key.turn = 1;
 	bpf_map_delete_elem(&callbacks, &key);
 }
+
+#endif /* HUSK_TASK_WORK */
 
 #endif /* HUSK_DEFERRED_H */

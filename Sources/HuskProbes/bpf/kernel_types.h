@@ -270,27 +270,33 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
+/*
+ * The object is compiled once for each kind of kernel (kernel/bpf/helpers.c): 6.18 and 6.19 have a
+ * task-work kfunc that takes the program as a fifth argument; from 7.0 on one to which the
+ * verifier passes it; older ones have none. 7.x has both names, and libbpf refuses an object that
+ * knows one of them by another prototype. Nor does the object for older kernels know either:
+ * libbpf would look for it in the kernel's modules, for which CAP_BPF is not enough.
+ */
+#define HUSK_TASK_WORK_NONE 0
+#define HUSK_TASK_WORK_EXPLICIT 1
+#define HUSK_TASK_WORK_IMPLICIT 2
+
+#if HUSK_TASK_WORK != HUSK_TASK_WORK_NONE
 /* Linux 6.18, include/uapi/linux/bpf.h: opaque, found in a map's value by its name. */
 struct bpf_task_work {
 	__u64 __opaque;
 } __attribute__((aligned(8)));
 
 typedef int (*bpf_task_work_callback_t)(struct bpf_map *map, void *key, void *value);
+#endif
 
-/*
- * kernel/bpf/helpers.c. The object is compiled once for each kind of kernel: 6.18 and 6.19 have a
- * task-work kfunc that takes the program as a fifth argument; from 7.0 on one to which the
- * verifier passes it; older ones have none. 7.x has both names, and libbpf refuses an object that
- * knows one of them by another prototype. Weak: the programs that call it may stay unloaded.
- */
-#if defined(HUSK_TASK_WORK_IMPL)
+#if HUSK_TASK_WORK == HUSK_TASK_WORK_EXPLICIT
 extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work,
 					      void *map__map, bpf_task_work_callback_t callback,
-					      void *aux__prog) __ksym __weak;
-#else
+					      void *aux__prog) __ksym;
+#elif HUSK_TASK_WORK == HUSK_TASK_WORK_IMPLICIT
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work,
-					 void *map__map,
-					 bpf_task_work_callback_t callback) __ksym __weak;
+					 void *map__map, bpf_task_work_callback_t callback) __ksym;
 #endif
 
 #endif /* HUSK_KERNEL_TYPES_H */

@@ -305,7 +305,7 @@ static __always_inline void tell_attempt(struct thread *thread)
 			thread->prior_count ? thread->prior[0].protection : 0, 0);
 }
 
-static __always_inline void tell_changes(struct thread *thread, const bool may_defer)
+static __always_inline void tell_changes(struct thread *thread)
 {
 	bool matters = thread->asks || thread->prior_executable || thread->prior_view ||
 		       thread->asks_for_view || thread->is_unknown ||
@@ -315,7 +315,7 @@ static __always_inline void tell_changes(struct thread *thread, const bool may_d
 		return;
 	thread->phase = PHASE_WALKING;
 	/* Only pages to copy make it worth the trouble. */
-	if (may_defer && (thread->asks || thread->is_unknown || thread->mode != MODE_CHANGE) &&
+	if ((thread->asks || thread->is_unknown || thread->mode != MODE_CHANGE) &&
 	    walk_deferred(thread))
 		return;
 	walk_at_once();
@@ -424,7 +424,7 @@ static __always_inline void after_unmapping(struct thread *thread, long result)
 	tell_gone();
 }
 
-static __always_inline void after_call(struct thread *thread, long result, const bool may_defer)
+static __always_inline void after_call(struct thread *thread, long result)
 {
 	bool has_range = false;
 
@@ -473,12 +473,11 @@ static __always_inline void after_call(struct thread *thread, long result, const
 		after_unmapping(thread, result);
 	}
 	if (has_range)
-		tell_changes(thread, may_defer);
+		tell_changes(thread);
 }
 
 /* A call of the writing kind. */
-static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 call, long result,
-					const bool may_defer)
+static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 call, long result)
 {
 	bool returns_count = call <= HUSK_CALL_COPY_FILE_RANGE || call == HUSK_CALL_SPLICE ||
 			     call == HUSK_CALL_PROCESS_VM_WRITEV;
@@ -497,7 +496,7 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 	if (current_is_target()) {
 		how |= WRITER_IS_TARGET;
 		thread = thread_state();
-		if (thread && may_defer && config.back_pressure)
+		if (thread && DEFERS_WALKS && config.back_pressure)
 			how |= WRITER_IS_HELD;
 	}
 	if (config.enforcer && !thread && current_pid() == config.enforcer)
@@ -518,11 +517,11 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 		thread->whole_region = 0;
 		set_range(thread, thread->address, thread->length);
 		thread->phase = PHASE_WALKING;
-		if (!may_defer || !walk_deferred(thread))
+		if (!walk_deferred(thread))
 			walk_at_once();
 		break;
 	case WRITTEN_TOLD:
-		if (may_defer && thread)
+		if (thread)
 			await_user_space(thread);
 		break;
 	default:
@@ -530,7 +529,7 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 	}
 }
 
-static __always_inline void syscall_exit(struct pt_regs *regs, long result, const bool may_defer)
+static __always_inline void syscall_exit(struct pt_regs *regs, long result)
 {
 	long number = regs->orig_ax;
 	struct thread *thread;
@@ -548,7 +547,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 	if (!call && number >= 0 && !is_exec_number(number))
 		return;
 	if (is_write_call(call)) {
-		after_write(regs, abi, call, result, may_defer);
+		after_write(regs, abi, call, result);
 		return;
 	}
 	if (!current_is_target())
@@ -560,7 +559,7 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 		thread->instruction_pointer = regs->ip; /* where the program is going to begin */
 		thread->stack_pointer = regs->sp;
 		thread->phase = PHASE_WALKING;
-		if (!may_defer || !walk_deferred(thread))
+		if (!walk_deferred(thread))
 			walk_at_once();
 		return;
 	}
@@ -576,41 +575,22 @@ static __always_inline void syscall_exit(struct pt_regs *regs, long result, cons
 		thread->phase = PHASE_IN_CALL;
 	}
 	if (thread->phase == PHASE_IN_CALL)
-		after_call(thread, result, may_defer);
+		after_call(thread, result);
 	if (thread->phase == PHASE_IDLE)
 		end_call(thread);
 }
 
-/*
- * User space loads one of each pair. Two programs instead of a branch: a callback
- * that the verifier finds referenced but never scheduled fails its check of the
- * call depth.
- */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_exit, struct pt_regs *regs, long result)
 {
-	syscall_exit(regs, result, false);
-	return 0;
-}
-
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_syscall_exit_deferred, struct pt_regs *regs, long result)
-{
-	syscall_exit(regs, result, true);
+	syscall_exit(regs, result);
 	return 0;
 }
 
 SEC("kretprobe.multi")
 int on_function_exit(struct pt_regs *context)
 {
-	syscall_exit(user_registers(), context->ax, false);
-	return 0;
-}
-
-SEC("kretprobe.multi")
-int on_function_exit_deferred(struct pt_regs *context)
-{
-	syscall_exit(user_registers(), context->ax, true);
+	syscall_exit(user_registers(), context->ax);
 	return 0;
 }
 

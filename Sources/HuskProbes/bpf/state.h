@@ -66,7 +66,9 @@ enum consumer_word {
 	CONSUMER_BEATS = 0, /* counted up while Husk lives, whatever else it does */
 	CONSUMER_LOOKS = 1, /* not 0: it looks by itself, every other millisecond, and need not be woken */
 	CONSUMER_STOPS = 2, /* (written here) how many processes have been stopped (stopping.h) */
-	CONSUMER_WORDS = 3,
+	CONSUMER_LET_GO = 3, /* when husk-guardian has let stopped processes go, whatever was read of
+			      * them: CLOCK_MONOTONIC, ns */
+	CONSUMER_WORDS = 4,
 };
 
 struct {
@@ -307,25 +309,6 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-/* A task-work callback that can be scheduled: two for each thread. */
-struct callback_key {
-	__u64 thread;
-	__u64 turn;
-};
-
-struct callback {
-	struct bpf_task_work work;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* bpf_task_work requires it */
-	__type(key, struct callback_key);
-	__type(value, struct callback);
-} callbacks SEC(".maps");
-
 static char zero_thread[sizeof(struct thread)];
-static char zero_callback[sizeof(struct callback)];
 
 #endif /* HUSK_STATE_H */

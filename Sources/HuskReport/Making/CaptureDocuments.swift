@@ -22,7 +22,9 @@ public final class CaptureDocuments {
     private(set) lazy var regions = Result { try RegionSelection(self) }
     private lazy var madeOverview = Result { try makeOverview() }
 
-    /// - Parameter analysis: nil: the capture has not been analyzed.
+    /// - Parameters:
+    ///   - file: the capture.
+    ///   - analysis: nil: the capture has not been analyzed.
     public init(_ file: CaptureFile, analysis: AnalysisRecord?) {
         self.file = file
         self.analysis = analysis

@@ -38,6 +38,7 @@ public enum PageRequest: Hashable, Sendable {
     }
 }
 
+/// What a page that asks is given.
 public struct PageAnswer: Sendable {
     public enum Kind: Sendable {
         case html, json

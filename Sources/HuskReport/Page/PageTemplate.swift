@@ -63,7 +63,9 @@ struct PageTemplate {
 
 /// Why a page cannot be made.
 public struct ReportError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One sentence.
     public var message: String
+    /// What the user can do.
     public var hint: String?
 
     public var description: String { message }

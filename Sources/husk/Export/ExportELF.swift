@@ -51,7 +51,8 @@ struct ExportELF: ParsableCommand {
             discussion: """
                 As linked, its own tables are right and it can be loaded anywhere; as captured, \
                 pointers in its data are right.
-                """))
+                """,
+            valueName: AddressesChoice.words))
     var addresses = AddressesChoice.linked
 
     @Flag(name: .long, help: "List the images that there are, and write nothing.")

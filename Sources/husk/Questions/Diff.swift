@@ -31,7 +31,10 @@ struct Diff: ParsableCommand {
     @Option(name: .long, help: "The newer generation; else the latest.")
     var to: Int?
 
-    @Option(name: .long, help: "Take the code for 32-bit or 64-bit code.")
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Take the code for 32-bit or 64-bit code.", valueName: WordSize.words))
     var bits: WordSize?
 
     @Flag(name: .long, help: "Print one JSON object per changed range (docs/json.md).")

@@ -53,7 +53,10 @@ struct Show: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Show instructions (with --hex: too).")
     var disassemble = false
 
-    @Option(name: .long, help: "Take the code for 32-bit or 64-bit code.")
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Take the code for 32-bit or 64-bit code.", valueName: WordSize.words))
     var bits: WordSize?
 
     @Flag(name: .long, help: "Write the bytes themselves to standard output, and nothing else.")
