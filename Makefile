@@ -9,6 +9,9 @@
 #   make kernels   the same on Debian's kernels in QEMU (KERNELS="6.1 6.12 ..."), an hour or so
 #   make bench   the figures of docs/benchmarks.md, measured anew (half an hour or more)
 #   make kill-test  kill Husk COUNT times (500) while it traces: no target may stay held
+#   make sanitize  the tests that trace nothing, with AddressSanitizer and ThreadSanitizer
+#   make fuzz    each fuzzer for FUZZ_SECONDS (60) from its kept corpus; TARGET=NAME: only that one
+#   make soak    MINUTES (5) of processes by the thousand, and faults at random: nothing is lost unsaid
 #   make examples  build the programs of Examples/ (a package of its own) and run each of them
 #   make docs    the documentation of the library products, warnings as errors, in .build/docs
 #   make man     the manual pages, from the same text as --help, in .build/man
@@ -22,7 +25,7 @@ CONFIG ?= debug
 export HUSK_STRICT = 1
 BIN = .build/$(CONFIG)
 
-.PHONY: all build demo test check coverage jit kernels bench kill-test examples docs man dist fmt deps test-deps clean
+.PHONY: all build demo test check coverage jit kernels bench kill-test soak sanitize fuzz fuzz-merge examples docs man dist fmt deps test-deps clean
 
 all: build
 
@@ -44,7 +47,7 @@ test-deps: deps
 
 # Tests that trace nothing, some of which take a CPU for a while, and those that start a browser:
 # beside them, races that others try to win would be lost.
-COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests|HuskReportTests
+COMPUTING = HuskModelTests|HuskAnalysisTests|HuskCaptureTests|HuskReportTests|FuzzCorpusTests
 LOOKING = ReportOfProgramsTests
 
 demo: deps
@@ -113,6 +116,17 @@ kill-test: deps
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K
 	.build/kill-test $(COUNT) .build/release/husk --ring-size 64K --copy syscall-exit
 
+MINUTES ?= 5
+
+# SOAK='--seed 7 --only full-disk' repeats a part; Tests/Soak/soak.py --help. The fixture is static
+# because it goes into virtual machines, too.
+soak: test-deps
+	$(SWIFT) build -c release --product husk
+	$(CC) -O2 -Wall -Wextra -Werror -static -pthread -ITests/Fixtures/support/include \
+		-o .build/soak-workload Tests/Soak/workload.c Tests/Fixtures/support/fixture.c
+	python3 Tests/Soak/soak.py --husk .build/release/husk --workload .build/soak-workload \
+		--minutes $(MINUTES) $(SOAK)
+
 # Another package that depends on this one, so it is built apart: the libraries once more, without
 # the command and what only that needs.
 examples: deps
@@ -124,6 +138,25 @@ examples: deps
 docs: deps
 	$(SWIFT) build -c $(CONFIG) --product husk
 	@Tools/make-docs $(BIN) .build/docs
+
+# Both by default; SANITIZER=address, SANITIZER=thread: that one. Some minutes each the first time.
+SANITIZER ?= address thread
+
+sanitize: test-deps
+	for sanitizer in $(SANITIZER); do Tools/sanitize $$sanitizer || exit; done
+
+# libFuzzer is in the toolchain. All of Husk is compiled anew for it, optimized: some minutes.
+FUZZ_SECONDS ?= 60
+FUZZER = .build-fuzz/release/husk-fuzz
+
+fuzz: deps
+	Tools/build-fuzzer
+	Tools/fuzz $(FUZZER) $(FUZZ_SECONDS) $(TARGET)
+
+# Keeps what the last runs have found, as few inputs as have all of the coverage.
+fuzz-merge: deps
+	Tools/build-fuzzer
+	Tools/fuzz --merge $(FUZZER) $(TARGET)
 
 man: deps
 	$(SWIFT) package generate-manual --multi-page --authors "the Husk developers"
@@ -141,7 +174,8 @@ dist: man
 	Tools/dist .build-dist/release/husk .build/dist
 
 fmt:
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests Examples
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Plugins Tests \
+		Examples Fuzz/Package.swift Fuzz/Sources/husk-fuzz
 
 clean:
 	rm -rf .build demo-capture

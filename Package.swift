@@ -172,6 +172,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "FuzzCorpusTests",
+            dependencies: [
+                "Husk", "HuskProbes", "HuskCapture", "HuskAnalysis", "HuskReport", "HuskModel",
+                "ModelSamples", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "HuskCommandTests",
             dependencies: [
                 "HuskCommand", "HuskPrivileges", "CLibbpf", "HuskTestSupport", "ModelSamples",

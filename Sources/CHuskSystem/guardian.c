@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS 250
@@ -39,6 +40,18 @@ static int map_call(int command, int map, const void *key, void *value)
 	return (int)syscall(SYS_bpf, command, &attributes, sizeof(attributes));
 }
 
+/* Husk may live, and read them later: it is told first that they may not be as they were. */
+static void note_release(void)
+{
+	uint32_t index = 3; /* CONSUMER_LET_GO (bpf/state.h) */
+	struct timespec now;
+	uint64_t time;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	map_call(BPF_MAP_UPDATE_ELEM, CONSUMER_FD, &index, &time);
+}
+
 /* Those that are stopped go on. Bounded: others may be stopped meanwhile. */
 static void let_all_go(void)
 {
@@ -49,6 +62,7 @@ static void let_all_go(void)
 	for (int i = 0; i < MAX_PROCESSES; i++) {
 		if (map_call(BPF_MAP_GET_NEXT_KEY, STOPPED_FD, NULL, &key) != 0)
 			return;
+		note_release();
 		kill((pid_t)key.pid, SIGCONT);
 		if (map_call(BPF_MAP_DELETE_ELEM, STOPPED_FD, &key, NULL) != 0)
 			return;

@@ -6,8 +6,8 @@ public struct CaptureTally: Hashable, Sendable {
     public private(set) var transitions = 0
     /// Calls that asked for execution and failed.
     public private(set) var attempts = 0
-    /// Different regions (start and length) that were executable.
-    public var regions: Int { regionKeys.count }
+    /// Different regions (process, start and length) that were executable.
+    public private(set) var regions = 0
     /// Snapshots with content.
     public private(set) var pages = 0
     /// Of the snapshots with content.
@@ -36,12 +36,12 @@ public struct CaptureTally: Hashable, Sendable {
     public private(set) var losses: [Loss.Cause: UInt64] = [:]
 
     private struct RegionKey: Hashable {
-        var process: Int32
         var start: Address
         var length: UInt64
     }
 
-    private var regionKeys: Set<RegionKey> = []
+    /// Of each process that lives: a trace may see millions of them.
+    private var regionKeys: [Int32: Set<RegionKey>] = [:]
 
     /// What could not be stored never comes: a loss of it takes nothing away.
     private let isOfStored: Bool
@@ -80,10 +80,10 @@ public struct CaptureTally: Hashable, Sendable {
                 transitions += 1
             }
             if transition.effective.contains(.execute) {
-                regionKeys.insert(
-                    RegionKey(
-                        process: transition.task.hostPID, start: transition.start,
-                        length: transition.length))
+                let key = RegionKey(start: transition.start, length: transition.length)
+                if regionKeys[transition.task.hostPID, default: []].insert(key).inserted {
+                    regions += 1
+                }
             }
         case .page(let page):
             switch page.body {
@@ -113,7 +113,9 @@ public struct CaptureTally: Hashable, Sendable {
             children += 1
         case .execution:
             executions += 1
-        case .transitionEnd, .processExit, .programExecution, .sharedView, .label:
+        case .processExit(let exit):
+            regionKeys[exit.task.hostPID] = nil
+        case .transitionEnd, .programExecution, .sharedView, .label:
             break
         }
     }

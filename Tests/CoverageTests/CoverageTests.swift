@@ -56,6 +56,30 @@ struct CoverageTests {
         }
     }
 
+    /// Found by `make soak`: threads that had to wait for a processor were given their pages to
+    /// write and to execute. It shows with most runs.
+    @Test("with W^X enforced on a busy machine, nothing runs unseen", arguments: 1...3)
+    func trappedWithoutAProcessor(_ run: Int) throws {
+        let item = try #require(Self.cases.first { $0.name == "r08-threads" })
+        var busy: [Process] = []
+        defer {
+            for process in busy {
+                // They have inherited a mask in which SIGTERM may be blocked.
+                kill(process.processIdentifier, SIGKILL)
+                process.waitUntilExit()
+            }
+        }
+        for _ in 0...ProcessInfo.processInfo.activeProcessorCount {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", "while :; do :; done"]
+            try process.run()
+            busy.append(process)
+        }
+        let result = CaseRun(rwx: .trap).run(item)
+        #expect(result.verdict == .exact, "\(result.exact) of \(result.truths)")
+    }
+
     @Test("a packer's layers, who has made which, and where each was entered")
     func packer() throws {
         let item = try #require(Self.cases.first { $0.name == "r12-packer" })

@@ -73,6 +73,53 @@ struct CaptureFileTests {
         #expect(count == events.count)
     }
 
+    /// Found by `make soak`: all of them were those of the first one.
+    @Test("what was lost of processes that have ended is theirs")
+    func lossesOfEndedProcesses() throws {
+        var events: [Event] = []
+        for pid: Int32 in [10, 11] {
+            let task = TaskIdentity(pid: pid, tid: pid, hostPID: 100 + pid, hostTID: 100 + pid)
+            events.append(
+                .processExit(ProcessExit(task: task, time: Sample.time(0), status: 0)))
+        }
+        // When the trace ends, Husk knows them by their number in its own namespace only.
+        for pid: Int32 in [11, 10, 12] {
+            let task = TaskIdentity(pid: pid, tid: pid, hostPID: 0, hostTID: 0)
+            events.append(
+                .loss(
+                    Loss(
+                        cause: .untold, time: Sample.time(1), task: task, start: 0x1000,
+                        length: 0x2000)))
+        }
+        try write(events)
+        var told: [Int32] = []
+        try CaptureFile(path: path).forEachEvent { _, event, _ in
+            if case .loss(let loss) = event, let task = loss.task { told.append(task.pid) }
+            return true
+        }
+        #expect(told == [11, 10, 12])
+    }
+
+    /// Found by `make soak`, where records of births are lost: both were one process, with the
+    /// end of the later one.
+    @Test("a number that comes again is another process, though its birth was not told")
+    func numberComesAgain() throws {
+        let transition = Sample.transition(1)
+        let exits = [5, 9].map { time in
+            Event.processExit(
+                ProcessExit(task: transition.task, time: Sample.time(UInt64(time)), status: 0))
+        }
+        var later = Sample.transition(2)
+        later.time = Sample.time(7)
+        try write([.transition(transition), exits[0], .transition(later), exits[1]])
+        var told: [Event] = []
+        try CaptureFile(path: path).forEachEvent { _, event, _ in
+            told.append(event)
+            return true
+        }
+        #expect(told == [.transition(transition), exits[0], .transition(later), exits[1]])
+    }
+
     @Test("gives back every event as it was, in its order")
     func roundTrip() throws {
         let events = Sample.everyEvent

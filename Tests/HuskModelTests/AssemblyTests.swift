@@ -77,6 +77,20 @@ struct TallyTests {
         #expect(tally.isComplete)
     }
 
+    /// Found by `make soak`: the regions of all processes that had ever been stayed in memory.
+    @Test("a process that has the number of one that has ended has regions of its own")
+    func regionsOfEndedProcesses() {
+        let transition = Sample.transition(1)
+        let exit = ProcessExit(task: transition.task, time: Sample.time(1), status: 0)
+        var tally = CaptureTally()
+        tally.add(.transition(transition))
+        tally.add(.transition(transition))
+        #expect(tally.regions == 1)
+        tally.add(.processExit(exit))
+        tally.add(.transition(transition))
+        #expect(tally.regions == 2)
+    }
+
     @Test("a capture with a loss or an unreadable page is not complete")
     func incomplete() {
         var lost = CaptureTally()

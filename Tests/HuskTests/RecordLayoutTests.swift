@@ -232,17 +232,24 @@ struct RecordDecoderTests {
         #expect(throws: RecordDecoder.Failure.self) { try decode(range).get() }
     }
 
-    @Test("refuses pages beyond the end of the address space")
+    @Test("refuses a region beyond the end of the address space")
     func range() {
-        var record = husk_transition()
-        record.header = header(
+        var refused = husk_transition()
+        refused.header = header(
             HUSK_RECORD_TRANSITION, size: MemoryLayout<husk_transition>.size)
-        record.start = 0x7000
-        record.length = .max
-        // A call that was refused may have asked for that.
-        #expect(throws: Never.self) { try decode(record).get() }
-        for flag in [HUSK_TRANSITION_HAS_PAGES, HUSK_TRANSITION_REFERENCED] {
-            record.flags = UInt32(flag)
+        refused.start = 0x7000
+        refused.length = .max
+        refused.result = -22
+        // That is what the call has asked for.
+        #expect(throws: Never.self) { try decode(refused).get() }
+        let changes: [(inout husk_transition) -> Void] = [
+            { $0.result = 0 }, { $0.effective = 4 },
+            { $0.flags = UInt32(HUSK_TRANSITION_HAS_PAGES) },
+            { $0.flags = UInt32(HUSK_TRANSITION_REFERENCED) },
+        ]
+        for change in changes {
+            var record = refused
+            change(&record)
             #expect(throws: RecordDecoder.Failure.wrongRange(start: 0x7000, length: .max)) {
                 try decode(record).get()
             }

@@ -17,7 +17,8 @@ struct husk_guardian {
 
 /*
  * Starts it. It has the two BPF maps and nothing else of Husk's: `stopped` (processes and
- * their stops) and `consumer` (word 0 is Husk's heartbeat). Returns 0 or -errno.
+ * their stops) and `consumer` (word 0 is Husk's heartbeat; word 3 is when it has let processes go
+ * last, which it writes). Returns 0 or -errno.
  */
 int husk_guardian_start(int stopped_map, int consumer_map, struct husk_guardian *guardian);
 

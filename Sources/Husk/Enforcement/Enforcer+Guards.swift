@@ -17,17 +17,31 @@ struct WriteFault {
     }
 }
 
-/// Threads that a probe is to stop at the end of the call that they are in (bpf/enforcer.h).
-struct OwedStops: Sendable {
-    let map: Int32
-    let switchMap: Int32
+/// What the enforcer tells the probes about the stops that they raise for it (bpf/enforcer.h).
+struct ProbeStops: Sendable {
+    let owedMap: Int32
+    let wordsMap: Int32
 
-    func add(_ tid: Int32) {
+    private enum Word: UInt32 {
+        case owes = 0  // ENFORCER_OWES
+        case leaves = 1  // ENFORCER_LEAVES
+    }
+
+    /// A thread is to stop at the end of the call that it is in.
+    func owe(_ tid: Int32) {
         var key = UInt32(bitPattern: tid)
-        var index: UInt32 = 0
         var one: UInt64 = 1
-        bpf_map_update_elem(map, &key, &one, 0)
-        bpf_map_update_elem(switchMap, &index, &one, 0)
+        bpf_map_update_elem(owedMap, &key, &one, 0)
+        say(.owes)
+    }
+
+    /// No further stop: no one will be there to take it back.
+    func end() { say(.leaves) }
+
+    private func say(_ word: Word) {
+        var index = word.rawValue
+        var one: UInt64 = 1
+        bpf_map_update_elem(wordsMap, &index, &one, 0)
     }
 }
 
@@ -115,12 +129,16 @@ extension Enforcer {
 
     func takeWriteFaults() {
         guardWatch?.takeNews {
-            for space in guardedSpaces {
-                while let fault = space.writeGuard?.nextFault() {
-                    writeFaults.append(
-                        WriteFault(space: space, tid: fault.tid, address: fault.address))
-                }
-            }
+            for space in guardedSpaces { readFaults(of: space) }
+        }
+    }
+
+    /// A thread waits for one page at most: what it has told last counts, what it has told before
+    /// is over.
+    private func readFaults(of space: EnforcedSpace) {
+        while let fault = space.writeGuard?.nextFault() {
+            writeFaults.removeAll { $0.space === space && $0.tid == fault.tid }
+            writeFaults.append(WriteFault(space: space, tid: fault.tid, address: fault.address))
         }
     }
 
@@ -140,6 +158,8 @@ extension Enforcer {
             tracee.lastWoken = fault.page.lowerBound
             space.writeGuard?.wake(fault.page)
             return
+        case .inCall where !isLatest(fault), .outsideCalls where !isLatest(fault):
+            return
         case .inCall:
             lend(fault, tracee, mayStopOthers: true)
         // A call with a signal pending does not wait, but tries again and again.
@@ -147,23 +167,83 @@ extension Enforcer {
             switch interrupt(tracee, attempts: 12) {
             case .stands: letWrite(fault, view, tracee)
             case .other: space.writeGuard?.wake(fault.page)
-            // The kernel writes, perhaps a signal's frame.
-            case .later: lend(fault, tracee, mayStopOthers: true)
+            case .later: putOff(fault, tracee)
             }
+        case .elsewhere:
+            return  // it is over: if not, the thread would be waiting for it
         }
         tracee.lastWoken = nil
     }
 
-    private func letWrite(_ fault: WriteFault, _ view: EnforcedSpace.View, _ tracee: Tracee) {
-        takeBack(tracee)
-        if let registers = tracee.registers {
-            let tries = tracee.noteFault(registers, fault.address)
-            let pointer = UInt64(registers.rip)
-            if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
-                fault.space.writeGuard?.allow(fault.page)
+    /// Whether the thread that waits has told of no other page since.
+    private func isLatest(_ fault: WriteFault) -> Bool {
+        readFaults(of: fault.space)
+        return !writeFaults.contains { $0.space === fault.space && $0.tid == fault.tid }
+    }
+
+    // MARK: Who cannot be stopped at once
+
+    /// It stops before it is back in user mode, and is seen to then: no one may both write and
+    /// execute meanwhile. On a busy machine it has to wait for a processor first.
+    private func putOff(_ fault: WriteFault, _ tracee: Tracee) {
+        tracee.awaited = Tracee.Awaited(
+            fault: fault, until: WallClock.monotonicNow() + Self.stoppingLimit,
+            runTime: ProcFolder(thread: tracee.tid, of: tracee.pid).runTime)
+        areAwaited = true
+    }
+
+    /// It stands now, at the instruction that wants to write.
+    func seeTo(_ tracee: Tracee) {
+        guard let fault = tracee.awaited?.fault else { return }
+        tracee.awaited = nil
+        // If it has been let write by what was done about another thread it is not there any more.
+        guard fault.space === tracee.space, let view = fault.space.view(at: fault.address),
+            view.isGuarded,
+            view.isUntouched || view.memory.isExecutable(view.page(at: fault.address))
+        else { return }
+        resolve(fault, view, tracee)
+    }
+
+    /// Those that run, and do not stop: the kernel writes for them, perhaps a signal's frame, and
+    /// tries again until it may.
+    func lendToThoseThatDoNotStop() {
+        guard areAwaited else { return }
+        let now = WallClock.monotonicNow()
+        areAwaited = false
+        for tracee in tracees.values {
+            guard let awaited = tracee.awaited else { continue }
+            let runTime = ProcFolder(thread: tracee.tid, of: tracee.pid).runTime
+            if now < awaited.until, runTime &- awaited.runTime < Self.wayToStop {
+                areAwaited = true
+            } else {
+                tracee.awaited = nil
+                lend(awaited.fault, tracee, mayStopOthers: true)
             }
         }
+    }
+
+    /// How long a thread runs in the kernel, in ns, until it is where it stops: much longer than it
+    /// takes.
+    private static let wayToStop: UInt64 = 300_000
+    /// How long a thread may have to wait for a processor, in ns.
+    private static let stoppingLimit: UInt64 = 1_000_000_000
+
+    private func letWrite(_ fault: WriteFault, _ view: EnforcedSpace.View, _ tracee: Tracee) {
+        takeBack(tracee)
+        resolve(fault, view, tracee)
+        takeBack(tracee)
         if tracee.isStopped { tracee.goOn() }
+    }
+
+    private func resolve(
+        _ fault: WriteFault, _ view: EnforcedSpace.View, _ tracee: Tracee
+    ) {
+        guard let registers = tracee.registers else { return }
+        let tries = tracee.noteFault(registers, fault.address)
+        let pointer = UInt64(registers.rip)
+        if !resolveWrite(tracee, view, fault.address, by: pointer, tries: tries) {
+            fault.space.writeGuard?.allow(fault.page)
+        }
     }
 
     /// While one thread is waited for: what would keep it from stopping.
@@ -178,9 +258,14 @@ extension Enforcer {
             if let writer, writer === tracee, steppedPages != nil {
                 steppedPages?.append(fault.page.lowerBound)
                 fault.space.writeGuard?.allow(fault.page)
-            } else if let writer, writer === tracee || waiting(writer) == .inCall {
+            } else if let writer,
+                writer === tracee
+                    || (waiting(writer) == .inCall && isLatest(fault))
+            {
                 lend(fault, writer, mayStopOthers: false)
-            } else {
+            } else if !writeFaults.contains(where: {
+                $0.space === fault.space && $0.tid == fault.tid
+            }) {
                 writeFaults.append(fault)
             }
         }
@@ -202,7 +287,7 @@ extension Enforcer {
         if tracee.isStopped { return .not }
         let folder = ProcFolder(thread: tracee.tid, of: tracee.pid)
         for _ in 0..<Self.glances {
-            let waiting = folder.waiting
+            let waiting = folder.waitingForGuard
             if waiting != .not { return waiting }
             usleep(20)
         }
@@ -234,7 +319,7 @@ extension Enforcer {
         space.lent.append(range)
         if let tracee, !tracee.isStopped {
             tracee.hasOwedStop = true
-            owedStops?.add(tracee.tid)
+            probeStops?.owe(tracee.tid)
         }
         space.writeGuard?.allow(range)
     }

@@ -29,10 +29,12 @@ extension Enforcer {
     ///
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(
-        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ owedStops: OwedStops
+        on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ probeStops: ProbeStops,
+        _ roomStops: RoomStops
     ) throws(HuskError) {
         self.forgottenSettings = forgottenSettings
-        self.owedStops = owedStops
+        self.probeStops = probeStops
+        self.roomStops = roomStops
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer", keeping: kept) { start.enforcer.live(start) }
         start.isReady.wait()
@@ -144,6 +146,7 @@ extension Enforcer {
     /// Gives back W and X, then lets every thread go. First all of them stand, so that no one's
     /// fault takes again what has been given back.
     private func release() {
+        probeStops?.end()
         adoptOrphans(after: 0)
         isReleasing = true
         var standing: [Tracee] = []
@@ -162,10 +165,44 @@ extension Enforcer {
         }
         // Those that are not stopped now go on when their tracer, this thread, has ended.
         for tracee in tracees.values where tracee.isStopped {
+            takePendingStop(tracee)
             _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         }
         tracees = [:]
         guardedSpaces = []
         guardWatch?.stop()
+    }
+
+    /// A probe may have raised a stop in the call at whose end the thread stands. No one would take it
+    /// for what it is once the thread is let go: its process would stop for ever.
+    func takePendingStop(_ tracee: Tracee) {
+        let folder = ProcFolder(thread: tracee.tid, of: tracee.pid)
+        var signal: Int32 = 0
+        while folder.hasPending(SIGSTOP) {
+            // It comes before the thread is in user mode again; others may come before it.
+            guard husk_trace_continue(tracee.tid, signal) == 0,
+                let status = waitShortly(for: tracee.tid)
+            else { return }
+            signal = status >> 16 == 0 ? status >> 8 & 0xFF : 0
+            guard signal == SIGSTOP else { continue }
+            var info = siginfo_t()
+            let isOurs =
+                husk_trace_signal(tracee.tid, &info) == 0 && Self.isRaisedByProbe(signal, info)
+            if !isOurs || roomStops?.contains(tracee.pid) == true { tracee.undelivered = SIGSTOP }
+            return
+        }
+        if signal != 0 { tracee.undelivered = signal }
+    }
+
+    /// For some 50 ms. Nil: it has not stopped, or has ended.
+    private func waitShortly(for tid: Int32) -> Int32? {
+        for attempt in 0..<250 {
+            var event = husk_trace_event()
+            let result = husk_trace_wait(tid, 0, &event)
+            if result == 1 { return event.has_ended == 0 ? event.status : nil }
+            if result < 0, result != -EINTR { return nil }
+            usleep(attempt < 50 ? 10 : 250)
+        }
+        return nil
     }
 }

@@ -77,7 +77,8 @@ final class Enforcer: @unchecked Sendable {
     var backlog: [husk_trace_event] = []
     /// Set before the thread starts.
     var forgottenSettings: ForgottenSettings?
-    var owedStops: OwedStops?
+    var probeStops: ProbeStops?
+    var roomStops: RoomStops?
 
     var surroundingMemory = SurroundingMemory()
 
@@ -88,6 +89,8 @@ final class Enforcer: @unchecked Sendable {
     var guardWatch: GuardWatch?
     /// Threads that wait to write.
     var writeFaults: [WriteFault] = []
+    /// Threads have been asked to stop because they wait to write, and have not yet.
+    var areAwaited = false
     /// While a thread is stepped alone: the guarded pages that it has written to.
     var steppedPages: [UInt64]?
     var thread: NamedThread?
@@ -135,6 +138,7 @@ final class Enforcer: @unchecked Sendable {
     func run() {
         while !isAskedToEnd.load(ordering: .relaxed) {
             takeWriteFaults()
+            lendToThoseThatDoNotStop()
             adoptOrphans()
             if !writeFaults.isEmpty {
                 handle(writeFaults.removeFirst())
@@ -145,7 +149,7 @@ final class Enforcer: @unchecked Sendable {
                 continue
             }
             var event = husk_trace_event()
-            switch husk_trace_wait(-1, waiting.isEmpty ? 1 : 0, &event) {
+            switch husk_trace_wait(-1, waiting.isEmpty && !areAwaited ? 1 : 0, &event) {
             case 1: handle(event)
             case 0: usleep(500)
             case -ECHILD:
@@ -259,6 +263,8 @@ final class Enforcer: @unchecked Sendable {
             return
         }
         let signal = event.status >> 8 & 0xFF
+        // Else it does not wait any more, and tells again what it wants.
+        if event.status >> 16 != Self.eventStop { tracee.awaited = nil }
         switch event.status >> 16 {
         case 0: handleSignal(signal, tracee)
         case Self.eventStop:
@@ -267,7 +273,8 @@ final class Enforcer: @unchecked Sendable {
                 _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
                 tracee.isStopped = false
             } else {
-                tracee.goOn()
+                seeTo(tracee)
+                if tracee.isStopped { tracee.goOn() }
             }
         case Self.eventFork, Self.eventVfork, Self.eventClone:
             takeBirth(by: tracee)
@@ -298,7 +305,14 @@ final class Enforcer: @unchecked Sendable {
         switch signal {
         case SIGSTOP where Self.isRaisedByProbe(signal, info):
             handleCall(tracee)
-            tracee.goOn()
+            // The ring's thread takes its note away before it sends SIGCONT, and a SIGCONT that
+            // comes from here on takes this stop back: no one is stopped for ever.
+            if roomStops?.contains(tracee.pid) == true {
+                _ = husk_trace_set_signal(tracee.tid, &info)
+                tracee.goOn(delivering: SIGSTOP)
+            } else {
+                tracee.goOn()
+            }
         case SIGSEGV where handleFault(tracee, info) || handleKernelFault(tracee, info):
             tracee.goOn()
         default:
@@ -397,6 +411,7 @@ final class Enforcer: @unchecked Sendable {
     /// A child that is no target: it gets back what is kept from it.
     private func letGo(_ tracee: Tracee) {
         restore(tracee.space, by: tracee)
+        takePendingStop(tracee)
         _ = husk_trace_detach(tracee.tid, tracee.undelivered)
         tracees[tracee.tid] = nil
     }

@@ -21,6 +21,16 @@ final class Tracee {
 
     /// The page at which it was seen to wait, and not to wait.
     var lastWoken: UInt64?
+    /// It waits to write, and could not be stopped at once.
+    struct Awaited {
+        var fault: WriteFault
+        /// CLOCK_MONOTONIC, ns: it is waited for until then.
+        var until: UInt64
+        /// How long it had run by then (``ProcFolder/runTime``).
+        var runTime: UInt64
+    }
+
+    var awaited: Awaited?
     /// A probe is going to stop it at the end of the call that it is in.
     var hasOwedStop = false
     /// Its number in its own PID namespace.

@@ -440,12 +440,16 @@ final class ProbeObject {
         ForgottenSettings(map: descriptor(of: "forgotten_settings"))
     }
 
-    /// Whom the kernel side stops for the enforcer. Valid as long as this is.
-    var owedStops: OwedStops {
-        OwedStops(map: descriptor(of: "owed_stops"), switchMap: descriptor(of: "stops_are_owed"))
+    /// How the enforcer tells the kernel side whom to stop. Valid as long as this is.
+    var probeStops: ProbeStops {
+        ProbeStops(
+            owedMap: descriptor(of: "owed_stops"), wordsMap: descriptor(of: "enforcer_words"))
     }
 
     // MARK: Processes that have been stopped (bpf/stopping.h)
+
+    /// The same for the enforcer, which is asked about each stop. Valid as long as this is.
+    var roomStops: RoomStops { RoomStops(map: stoppedDescriptor) }
 
     var stoppedDescriptor: Int32 { descriptor(of: "stopped") }
     var consumerDescriptor: Int32 { descriptor(of: "consumer") }
@@ -462,6 +466,15 @@ final class ProbeObject {
         var count: UInt64 = 0
         bpf_map_lookup_elem(consumerDescriptor, &index, &count)
         return count
+    }
+
+    /// When the guardian's helper has let stopped processes go, because Husk was silent: of those that
+    /// were stopped before, no one knows what they have done since. CLOCK_MONOTONIC, ns; 0: never.
+    var lastRelease: UInt64 {
+        var index: UInt32 = 3  // CONSUMER_LET_GO
+        var time: UInt64 = 0
+        bpf_map_lookup_elem(consumerDescriptor, &index, &time)
+        return time
     }
 
     /// Those that are stopped, and where the ring's producer was then.

@@ -19,6 +19,11 @@ struct PerfMap {
         let roots = isAlive ? ["/proc/\(pid)/root", ""] : [""]
         let paths = roots.map { $0 + "/tmp/perf-\(pid).map" }
         guard let text = paths.lazy.compactMap({ Self.read($0) }).first else { return nil }
+        self.init(text)
+    }
+
+    /// Lines that are no such line are passed over.
+    init(_ text: [UInt8]) {
         let ranges: [Range<UInt64>] = text.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
                 .prefix(2).map { UInt64(String(decoding: $0, as: UTF8.self), radix: 16) }

@@ -31,6 +31,14 @@ struct ProcFolder {
         statusField(name).flatMap { Int32($0.drop { $0 == "\t" || $0 == " " }) }
     }
 
+    /// Whether a signal waits for this thread alone.
+    func hasPending(_ signal: Int32) -> Bool {
+        guard let digits = statusField("SigPnd")?.drop(while: { $0 == "\t" || $0 == " " }),
+            let pending = UInt64(digits, radix: 16)
+        else { return false }
+        return pending & 1 << UInt64(signal - 1) != 0
+    }
+
     /// What stands behind a name in status.
     private func statusField(_ name: String) -> Substring? {
         guard let status = readFile("\(path)/status") else { return nil }
@@ -44,21 +52,37 @@ struct ProcFolder {
         statusField("NSpid")?.split(separator: "\t").last.flatMap { Int32($0) }
     }
 
-    /// Where a thread waits in the kernel (proc_pid_syscall(5)).
+    /// Whether a thread waits until a guard (userfaultfd(2)) lets it write.
     enum Waiting {
+        /// The kernel writes for it, in a call.
         case inCall
-        /// After an exception: a fault.
+        /// After an exception: it writes itself.
         case outsideCalls
+        /// It waits for something else.
+        case elsewhere
         /// It runs, or that cannot be told.
         case not
     }
 
-    var waiting: Waiting {
-        guard let text = readFile("\(path)/syscall", limit: 256), let first = text.first else {
-            return .not
-        }
-        if first == UInt8(ascii: "-") { return .outsideCalls }
-        return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) ? .inCall : .not
+    /// From proc_pid_syscall(5), which tells a number, or -1 after an exception; and
+    /// proc_pid_wchan(5), a function of the kernel's, or 0.
+    var waitingForGuard: Waiting {
+        guard let text = readFile("\(path)/syscall", limit: 256), let first = text.first,
+            let place = readFile("\(path)/wchan", limit: 64)
+        else { return .not }
+        let isOutside = first == UInt8(ascii: "-")
+        guard isOutside || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
+            !place.isEmpty, place != [UInt8(ascii: "0")]
+        else { return .not }
+        guard place.starts(with: "handle_userfault".utf8) else { return .elsewhere }
+        return isOutside ? .outsideCalls : .inCall
+    }
+
+    /// How long a thread has run on a processor, in ns, a few milliseconds late at most; 0: that
+    /// cannot be told (Documentation/scheduler/sched-stats.rst of Linux).
+    var runTime: UInt64 {
+        guard let text = readFile("\(path)/schedstat", limit: 128) else { return 0 }
+        return UInt64(String(decoding: text.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)) ?? 0
     }
 
     /// The entries of a folder that are numbers: processes, threads.

@@ -60,6 +60,7 @@ extension EventBuilder {
             }
             return
         }
+        let untouchedBefore = open[id]?.foundUntouched ?? 0
         // It stops when the call that it is in has ended: within microseconds.
         for _ in 0..<Self.stopPatience where !ProcessFacts.isStopped(task.pid) { usleep(100) }
         var bodies: [(address: UInt64, body: Page.Body)] = []
@@ -71,6 +72,12 @@ extension EventBuilder {
             bodies.append((address, body))
         }
         let wasStopped = ProcessFacts.isStopped(task.pid)
+        // Asked after the reading: what is there now is not what was there then.
+        if lastRelease() >= record.header.time_ns {
+            open[id]?.foundUntouched = untouchedBefore
+            tellLetGo(addresses, record)
+            return
+        }
         for (address, body) in bodies {
             var body = body
             if case .content(let content, let reader) = body {
@@ -81,6 +88,20 @@ extension EventBuilder {
             }
             emitPage(at: address, number, id, task, time, body)
         }
+    }
+
+    /// Their process has gone on before they were read.
+    private mutating func tellLetGo(_ addresses: StrideTo<UInt64>, _ record: husk_page_range) {
+        let id = Transition.ID(rawValue: record.header.transition)
+        let count = UInt64(addresses.reduce(0) { count, _ in count + 1 })
+        open[id]?.foundLost += count
+        guard let first = addresses.first(where: { _ in true }) else { return }
+        emit(
+            .loss(
+                Loss(
+                    cause: .ringFull, time: clock.timestamp(record.header.time_ns),
+                    task: TaskIdentity(record.header), transition: id, start: Address(first),
+                    length: count &* UInt64(HUSK_PAGE_SIZE))))
     }
 
     /// So many tenths of a millisecond; after them it is read as it runs, and that is said.

@@ -13,6 +13,8 @@ struct EventBuilder {
     let emit: (Event) -> Void
     /// Since when a process has had its memory; nil: it has ended (``ProbeObject``).
     let memorySince: (Int32) -> UInt64?
+    /// When stopped processes were let go unread, the last time (``ProbeObject``).
+    let lastRelease: () -> UInt64
 
     struct OpenTransition {
         var transition: Transition
@@ -20,6 +22,8 @@ struct EventBuilder {
         var readFromOutside: UInt64 = 0
         /// Those of them that do not exist at all.
         var foundUntouched: UInt64 = 0
+        /// Those of them that were to be read while the process was stopped, which it is no more.
+        var foundLost: UInt64 = 0
         var memory: OutsideMemory
     }
 
@@ -51,12 +55,14 @@ struct EventBuilder {
 
     init(
         pageBudget: UInt64 = .max,
-        emit: @escaping (Event) -> Void, memorySince: @escaping (Int32) -> UInt64? = { _ in nil }
+        emit: @escaping (Event) -> Void, memorySince: @escaping (Int32) -> UInt64? = { _ in nil },
+        lastRelease: @escaping () -> UInt64 = { 0 }
     ) {
         self.clock = WallClock()
         self.pageBudget = pageBudget
         self.emit = emit
         self.memorySince = memorySince
+        self.lastRelease = lastRelease
     }
 
     /// Whether transitions are still waiting for their end.
@@ -155,7 +161,24 @@ struct EventBuilder {
         tellSharedMemory(transition)
     }
 
+    /// Pages whose transition found no room in the ring: what they belong to is not known.
+    func tellStray(
+        from start: UInt64, pages: UInt64, _ task: TaskIdentity, at time: Timestamp
+    ) {
+        emit(
+            .loss(
+                Loss(
+                    cause: .untold, time: time, task: task, start: Address(start),
+                    length: pages &* UInt64(HUSK_PAGE_SIZE), count: pages)))
+    }
+
     private mutating func take(_ record: Record.husk_page_header, _ pages: PageGroup) {
+        guard open[Transition.ID(rawValue: record.header.transition)] != nil else {
+            tellStray(
+                from: record.address, pages: UInt64(pages.count), TaskIdentity(record.header),
+                at: clock.timestamp(record.header.time_ns))
+            return
+        }
         let reader: PageReader =
             record.reader == HUSK_READER_BPF_SLEEPABLE.rawValue ? .bpfSleepable : .bpfNoFault
         var page = pageTemplate(
@@ -186,6 +209,12 @@ struct EventBuilder {
             return
         }
         let pageSize = UInt64(HUSK_PAGE_SIZE)
+        guard open[Transition.ID(rawValue: record.header.transition)] != nil else {
+            tellStray(
+                from: record.start, pages: record.length / pageSize, TaskIdentity(record.header),
+                at: clock.timestamp(record.header.time_ns))
+            return
+        }
         let count = min(record.length / pageSize, Self.maximumExpandedPages)
         if record.cause == HUSK_CAUSE_STOPPED.rawValue {
             let end = record.start &+ count &* pageSize
@@ -257,6 +286,7 @@ struct EventBuilder {
         let id = Transition.ID(rawValue: record.header.transition)
         let known = open.removeValue(forKey: id)
         let (rescued, untouched) = (known?.readFromOutside ?? 0, known?.foundUntouched ?? 0)
+        let lost = known?.foundLost ?? 0
         emit(
             .transitionEnd(
                 TransitionEnd(
@@ -265,8 +295,9 @@ struct EventBuilder {
                     time: clock.timestamp(record.header.time_ns),
                     captured: record.captured &+ rescued, untouched: record.untouched &+ untouched,
                     unchanged: record.unchanged,
-                    unreadable: record.unreadable &- min(rescued &+ untouched, record.unreadable),
-                    lost: record.lost, stalledNanoseconds: record.stalled_ns)))
+                    unreadable: record.unreadable
+                        &- min(rescued &+ untouched &+ lost, record.unreadable),
+                    lost: record.lost &+ lost, stalledNanoseconds: record.stalled_ns)))
     }
 
     // MARK: Processes

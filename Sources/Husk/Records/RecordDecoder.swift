@@ -43,7 +43,7 @@ enum RecordDecoder {
         case wrongVersion(UInt16)
         case unknownKind(UInt16)
         case wrongSize(kind: UInt16, said: UInt32, got: Int)
-        /// Pages that lie on both sides of the address space's end.
+        /// A region that lies on both sides of the address space's end.
         case wrongRange(start: UInt64, length: UInt64)
     }
 
@@ -97,11 +97,11 @@ enum RecordDecoder {
         switch UInt32(header.kind) {
         case HUSK_RECORD_TRANSITION.rawValue:
             let record = bytes.loadUnaligned(as: husk_transition.self)
-            // What a call was refused may be anything; what is read is somewhere.
+            // What a call was refused may be anything; what has changed is somewhere.
             let flags = UInt32(HUSK_TRANSITION_HAS_PAGES | HUSK_TRANSITION_REFERENCED)
-            guard
-                record.flags & flags == 0
-                    || !record.start.addingReportingOverflow(record.length).overflow
+            let isRefused =
+                record.result < 0 && record.effective == 0 && record.flags & flags == 0
+            guard isRefused || !record.start.addingReportingOverflow(record.length).overflow
             else { throw .wrongRange(start: record.start, length: record.length) }
             return .transition(record)
         case HUSK_RECORD_PAGE.rawValue:

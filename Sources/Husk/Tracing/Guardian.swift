@@ -13,9 +13,15 @@ final class Guardian {
 
     private static let moment: UInt64 = 20_000_000
 
+    /// The enforcer of W^X looks at the note of a stop before it delivers it: then the note goes
+    /// first, or a SIGCONT between two stops of a thread would be for nothing. Else the signal does:
+    /// should Husk die in between, its helper still has the note.
+    private let notesGoFirst: Bool
+
     /// - Throws: ``HuskError/Code/system``: fork(2) has failed.
-    init(_ probes: ProbeObject) throws(HuskError) {
+    init(_ probes: ProbeObject, isBesideTracer: Bool) throws(HuskError) {
         self.probes = probes
+        notesGoFirst = isBesideTracer
         helper = husk_guardian()
         let result = husk_guardian_start(
             probes.stoppedDescriptor, probes.consumerDescriptor, &helper)
@@ -43,8 +49,9 @@ final class Guardian {
         where stops.allSatisfy({
             position >= $0.position && (isEmpty || now &- $0.time > Self.moment)
         }) {
-            kill(pid, SIGCONT)
+            if !notesGoFirst { kill(pid, SIGCONT) }
             for (stop, _, _) in stops { probes.forget(stop) }
+            if notesGoFirst { kill(pid, SIGCONT) }
         }
     }
 

@@ -56,7 +56,7 @@ final class RingThread: @unchecked Sendable {
         self.pageBudget = pageBudget
         self.kept = kept
         ringPositions = probes.ringPositions
-        guardian = stopsTargets ? try Guardian(probes) : nil
+        guardian = stopsTargets ? try Guardian(probes, isBesideTracer: enforcer != nil) : nil
         self.sink = sink
         self.whenDone = whenDone
         wake = try OwnedDescriptor(resultOf: husk_eventfd_open(), "eventfd")
@@ -75,7 +75,7 @@ final class RingThread: @unchecked Sendable {
         do throws(HuskError) {
             try enforcer?.start(
                 on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings,
-                probes.owedStops)
+                probes.probeStops, probes.roomStops)
         } catch {
             stop()
             throw error
@@ -150,8 +150,10 @@ final class RingThread: @unchecked Sendable {
     private func run() {
         let probes = probes
         let context = Context(
-            EventBuilder(pageBudget: pageBudget, emit: sink) { probes.memorySince($0) }, probes,
-            enforcer)
+            EventBuilder(
+                pageBudget: pageBudget, emit: sink, memorySince: { probes.memorySince($0) },
+                lastRelease: { probes.lastRelease }),
+            probes, enforcer)
         // Unsafe: libbpf passes the pointer back to the callback, only from
         // ring_buffer__consume below, while `context` is alive (withExtendedLifetime).
         let ring = ring_buffer__new(

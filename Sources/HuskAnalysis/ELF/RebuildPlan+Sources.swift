@@ -44,6 +44,8 @@ extension RebuildPlan {
             loads: placed, bias: found.bias, elfClass: elfClass, reader: reader)
 
         self.entry = try Self.entry(entry, headers.header.entry, view) &+ shift
+        // A header's own entry may be anywhere.
+        if elfClass == .bits32 { self.entry &= UInt64(UInt32.max) }
         var kept = try KeptSegments(headers.segments, view, remarks: &remarks)
         buildID = kept.buildID
         var tables: DynamicTables?

@@ -73,6 +73,7 @@ public final class CaptureFileWriter: Sendable {
             }
             store = Store(queue)
         } catch {
+            reserve.release()
             CaptureFilePlace.remove(path)
             throw Self.outputError(error, path)
         }

@@ -7,13 +7,11 @@ final class EventStore {
     private let contents = ContentStore()
     private var files: [FileIdentity: Int64] = [:]
     private var nextFile: Int64 = 1
-    /// The rows of processes that live, by their number in the initial PID namespace.
-    private var processes: [Int32: Int64] = [:]
-    private var nextProcess: Int64 = 1
+    private var processes = ProcessRows()
     private var nextMapping: Int64 = 0
     private var regions = RegionTracker()
-    /// Of transitions whose end has not come: their row, and the region's.
-    private var open: [Transition.ID: (position: Int64, region: Int64?)] = [:]
+    /// Of transitions whose end has not come: their row, the region's and the process's.
+    private var open: [Transition.ID: (position: Int64, region: Int64?, process: Int64)] = [:]
     private(set) var position: Int64 = 0
     private(set) var tally = CaptureTally()
 
@@ -37,8 +35,8 @@ final class EventStore {
         case .page(let page): try store(page, in: db)
         case .transitionEnd(let end): try store(end, in: db)
         case .loss(let loss): try store(loss, in: db)
-        case .processExit(let exit): try store(exit, in: db)
-        case .processStart(let start): try store(start, in: db)
+        case .processExit(let exit): try processes.store(exit, at: position, in: db)
+        case .processStart(let start): try processes.store(start, at: position, in: db)
         case .programExecution(let execution): try store(execution, in: db)
         case .sharedView(let view): try store(view, in: db)
         case .blindSpot(let spot): try store(spot, in: db)
@@ -63,8 +61,8 @@ final class EventStore {
     private func store(_ transition: Transition, _ region: Int64?, in db: Database) throws {
         // The region first: the transition names it.
         try storeRegions(in: db)
-        let process = try process(
-            of: transition.task, name: transition.threadName, in: db)
+        let process = try processes.row(
+            of: transition.task, at: transition.time, name: transition.threadName, in: db)
         var values: [(any DatabaseValueConvertible)?] = [
             position, transition.id.rawValue.stored, region, process, transition.task.tid,
             transition.task.hostTID, transition.threadName.escaped, transition.number.cpu,
@@ -93,7 +91,7 @@ final class EventStore {
             transition.reference.map { $0.digest.data }, transition.reference?.length.stored,
         ]
         try Self.insertTransition.run(db, values)
-        if transition.hasPages { open[transition.id] = (position, region) }
+        if transition.hasPages { open[transition.id] = (position, region, process) }
     }
 
     private static let insertSnapshot = BoundInsert(
@@ -114,12 +112,11 @@ final class EventStore {
         case .content(let bytes, _): content = try contents.store(bytes, in: db)
         case .unreadable(let why, let errno): (reason, error) = (why, errno)
         }
-        let process = try process(of: page.task, name: nil, in: db)
         try Self.insertSnapshot.run(db) { values in
             values.add(position)
             values.add(transition.position)
             values.add(transition.region)
-            values.add(process)
+            values.add(transition.process)
             values.add(page.address.stored)
             values.add(page.size)
             values.add(page.time.monotonic.stored)
@@ -161,12 +158,15 @@ final class EventStore {
         ])
 
     private func store(_ loss: Loss, in db: Database) throws {
+        let process =
+            try loss.transition.flatMap { open[$0]?.process }
+            ?? loss.task.map { try processes.lastRow(of: $0, at: loss.time, in: db) }
         try Self.insertLoss.run(
             db,
             [
-                position, loss.cause.rawValue, loss.time.monotonic.stored,
-                try loss.task.map { try process(of: $0, name: nil, in: db) }, loss.task?.tid,
-                loss.task?.hostTID, loss.transition?.rawValue.stored, loss.start?.stored,
+                position, loss.cause.rawValue, loss.time.monotonic.stored, process,
+                loss.task?.tid, loss.task?.hostTID, loss.transition?.rawValue.stored,
+                loss.start?.stored,
                 loss.length.stored, loss.count.stored,
             ])
     }
@@ -198,7 +198,7 @@ final class EventStore {
         try Self.insertBlindSpot.run(
             db,
             [
-                position, try process(of: spot.task, name: nil, in: db), spot.task.tid,
+                position, try processes.row(of: spot.task, at: spot.time, in: db), spot.task.tid,
                 spot.task.hostTID, spot.time.monotonic.stored, spot.start.stored,
                 spot.length.stored, spot.reason.rawValue,
             ])
@@ -213,7 +213,7 @@ final class EventStore {
 
     private func store(_ region: LabelledRegion, in db: Database) throws {
         var values: [(any DatabaseValueConvertible)?] = [
-            position, try process(of: region.task, name: nil, in: db), region.task.tid,
+            position, try processes.row(of: region.task, at: region.time, in: db), region.task.tid,
             region.task.hostTID, region.time.monotonic.stored, region.start.stored,
             region.length.stored,
         ]
@@ -232,7 +232,7 @@ final class EventStore {
     private func store(_ execution: Execution, in db: Database) throws {
         var values: [(any DatabaseValueConvertible)?] = [
             position, execution.transition.rawValue.stored,
-            try process(of: execution.task, name: nil, in: db), execution.task.tid,
+            try processes.row(of: execution.task, at: execution.time, in: db), execution.task.tid,
             execution.task.hostTID, execution.time.monotonic.stored, execution.address.stored,
             execution.region.lowerBound.stored,
             (execution.region.upperBound.rawValue &- execution.region.lowerBound.rawValue).stored,
@@ -278,49 +278,6 @@ final class EventStore {
 
     // MARK: Processes
 
-    private static let insertProcess = TableInsert(
-        "process",
-        [
-            "id", "pid", "host_pid", "name", "parent", "parent_tid", "parent_host_tid",
-            "shares_memory", "start_position", "started_ns",
-        ])
-
-    /// The row of a task's process; made, if this is the first time that it is heard of.
-    private func process(
-        of task: TaskIdentity, name: TargetText?, in db: Database
-    ) throws -> Int64 {
-        if let known = processes[task.hostPID] { return known }
-        let id = nextProcess
-        nextProcess += 1
-        processes[task.hostPID] = id
-        try Self.insertProcess.run(
-            db, [id, task.pid, task.hostPID, name?.escaped, nil, nil, nil, false, nil, nil])
-        return id
-    }
-
-    private func store(_ start: ProcessStart, in db: Database) throws {
-        let parent = try process(of: start.parent, name: nil, in: db)
-        let id = nextProcess
-        nextProcess += 1
-        processes[start.hostChild] = id
-        try Self.insertProcess.run(
-            db,
-            [
-                id, start.child, start.hostChild, nil, parent, start.parent.tid,
-                start.parent.hostTID, start.sharesMemory, position, start.time.monotonic.stored,
-            ])
-    }
-
-    private func store(_ exit: ProcessExit, in db: Database) throws {
-        let id = try process(of: exit.task, name: nil, in: db)
-        try db.execute(
-            literal: """
-                UPDATE process SET end_position = \(position), \
-                ended_ns = \(exit.time.monotonic.stored), end_tid = \(exit.task.tid), \
-                end_host_tid = \(exit.task.hostTID), status = \(exit.status) WHERE id = \(id)
-                """)
-    }
-
     private static let insertProgram = TableInsert(
         "program",
         [
@@ -329,7 +286,7 @@ final class EventStore {
         ])
 
     private func store(_ execution: ProgramExecution, in db: Database) throws {
-        let id = try process(of: execution.task, name: nil, in: db)
+        let id = try processes.row(of: execution.task, at: execution.time, in: db)
         let values: [(any DatabaseValueConvertible)?] = [
             position, id, execution.task.tid, execution.task.hostTID,
             execution.time.monotonic.stored, execution.name.escaped,
@@ -362,7 +319,7 @@ final class EventStore {
             if region.id > lastRegion {
                 lastRegion = region.id
                 var values: [(any DatabaseValueConvertible)?] = [
-                    region.id, try process(of: region.task, name: nil, in: db),
+                    region.id, try processes.row(of: region.task, at: region.born, in: db),
                     region.start.stored, region.length.stored, region.born.monotonic.stored,
                     region.gone?.monotonic.stored, region.protection.description, region.isShared,
                 ]
@@ -391,7 +348,8 @@ final class EventStore {
 
     func store(_ layer: Layer, in db: Database) throws {
         var values: [(any DatabaseValueConvertible)?] = [
-            layer.id, layer.number, layer.parent, try process(of: layer.task, name: nil, in: db),
+            layer.id, layer.number, layer.parent,
+            try processes.row(of: layer.task, at: layer.time, in: db),
             layer.task.tid, layer.task.hostTID, layer.time.monotonic.stored, layer.start.stored,
             layer.length.stored,
         ]

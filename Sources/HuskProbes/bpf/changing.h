@@ -376,6 +376,16 @@ static __always_inline void note_seen(struct thread *thread)
 	known->second = thread->digest_second;
 }
 
+/* The page at thread->next may not reach the capture as it is: what was sent of it before is not
+ * what the capture has had last. */
+static __always_inline void forget_page(struct thread *thread)
+{
+	struct digest *known = thread->region.remembers ? seen_digest(thread, false) : 0;
+
+	if (known)
+		known->second = 0;
+}
+
 static long forget_granule(__u32 index, struct granule_key *key)
 {
 	bpf_map_delete_elem(&seen, key);

@@ -21,15 +21,35 @@ static __always_inline __u64 asked_protection(__u64 flags, __u64 start, __u64 en
 	return flags;
 }
 
+/* What the enforcer tells the probes. Written by user space (Enforcer+Guards.swift). */
+enum enforcer_word {
+	ENFORCER_OWES = 0, /* there has been an owed stop (below) */
+	ENFORCER_LEAVES = 1, /* it lets its tracees go: a stop would find no one who takes it back */
+	ENFORCER_WORDS = 2,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENFORCER_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} enforcer_words SEC(".maps");
+
+static __always_inline bool enforcer_says(__u32 word)
+{
+	__u64 *said = bpf_map_lookup_elem(&enforcer_words, &word);
+
+	return said && *said;
+}
+
 /* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
  * has done. Only if that one is there to let it go again. */
 static __always_inline void stop_for_enforcer(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-
 	__u32 tracer;
 
-	if (!config.enforcer || !BPF_CORE_READ(task, ptrace))
+	if (!config.enforcer || !BPF_CORE_READ(task, ptrace) || enforcer_says(ENFORCER_LEAVES))
 		return;
 	tracer = config.pid_namespace
 			 ? number_in_tracer_namespace((__u64)BPF_CORE_READ(
@@ -56,20 +76,11 @@ struct {
 	__type(value, __u64);
 } owed_stops SEC(".maps");
 
-/* There has been one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} stops_are_owed SEC(".maps");
-
 static __always_inline bool takes_owed_stop(void)
 {
-	__u32 index = 0, tid;
-	__u64 *any = bpf_map_lookup_elem(&stops_are_owed, &index);
+	__u32 tid;
 
-	if (!any || !*any)
+	if (!enforcer_says(ENFORCER_OWES))
 		return false;
 	tid = current_tid();
 	return !bpf_map_delete_elem(&owed_stops, &tid);

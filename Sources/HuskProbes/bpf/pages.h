@@ -105,6 +105,7 @@ GLOBAL int extend_gap(__u32 kind, __u32 cause, __u32 error)
 			return stall(thread);
 		begin_gap(thread, thread->next, thread->next, kind, cause, error);
 	}
+	forget_page(thread);
 	thread->next += HUSK_PAGE_SIZE;
 	thread->gap_end = thread->next;
 	if (kind == HUSK_RECORD_UNREADABLE)
@@ -314,7 +315,7 @@ GLOBAL int send_page(__u32 source)
 		    thread->region.id);
 	submit(record, sizeof(*record), true);
 	note_budget(1);
-	if (is_digested)
+	if (is_digested && thread->region.remembers)
 		note_seen(thread);
 	else if (thread->region.remembers)
 		note_sent(thread);

@@ -385,6 +385,11 @@ static __always_inline void describe_unseen(struct thread *thread, __u32 prior_b
 	forget_region(region);
 	region->flags = HUSK_TRANSITION_UNSEEN;
 	region->protection = thread->requested;
+	if ((region->protection & HUSK_PROTECTION_WRITE) &&
+	    (region->protection & HUSK_PROTECTION_EXECUTE)) {
+		region->flags |= HUSK_TRANSITION_CHANGING;
+		region->changing = 1;
+	}
 	region->populated = 1;
 	if (thread->call == HUSK_CALL_MMAP)
 		is_file = !(thread->call_flags & MAP_ANONYMOUS);

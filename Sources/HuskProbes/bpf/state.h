@@ -66,7 +66,9 @@ enum consumer_word {
 	CONSUMER_BEATS = 0, /* counted up while Husk lives, whatever else it does */
 	CONSUMER_LOOKS = 1, /* not 0: it looks by itself, every other millisecond, and need not be woken */
 	CONSUMER_STOPS = 2, /* (written here) how many processes have been stopped (stopping.h) */
-	CONSUMER_WORDS = 3,
+	CONSUMER_LET_GO = 3, /* when husk-guardian has let stopped processes go, whatever was read of
+			      * them: CLOCK_MONOTONIC, ns */
+	CONSUMER_WORDS = 4,
 };
 
 struct {

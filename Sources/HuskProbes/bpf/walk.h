@@ -78,8 +78,14 @@ GLOBAL int send_transition(__u64 start, __u64 end, __u32 previous, __u32 effecti
 	take_ticket(&thread->ticket);
 	region->id = transition_id(&thread->ticket);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record)
-		return !waits_for_room(thread, start, end);
+	if (!record) {
+		if (waits_for_room(thread, start, end))
+			return false;
+		/* Its pages belong to nothing then, and are not in the capture. */
+		forget_seen(start, end);
+		region->remembers = 0;
+		return true;
+	}
 	fill_header(&record->header, &thread->ticket, HUSK_RECORD_TRANSITION, sizeof(*record),
 		    region->id);
 	record->header.time_ns = thread->time_ns; /* of the call, not of this moment */
@@ -293,6 +299,9 @@ GLOBAL int tell_region(__u32 is_unseen)
 		if (config.enforcer)
 			thread->wants_stop = 1;
 	}
+	/* The enforcer can see what is there: it looks without a lock that is held for long. */
+	if (config.enforcer && is_unseen && thread->mode == MODE_CHANGE)
+		thread->wants_stop = 1;
 	/* What is written through it may be executed through another view. */
 	if (config.enforcer && thread->mode == MODE_CHANGE && region->inode &&
 	    (region->flags & HUSK_TRANSITION_SHARED) &&
@@ -465,6 +474,7 @@ static __always_inline void skip_rest(struct thread *thread)
 		begin_gap(thread, thread->next, thread->region.end, HUSK_RECORD_LOSS,
 			  HUSK_CAUSE_TOO_LARGE, 0);
 		thread->lost += left / HUSK_PAGE_SIZE;
+		forget_seen(thread->next, thread->region.end);
 		thread->next = thread->region.end;
 	}
 }

@@ -1,0 +1,1 @@
+../../../HuskReportTests/ContradictionTests.swift

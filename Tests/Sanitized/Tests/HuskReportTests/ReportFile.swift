@@ -1,0 +1,1 @@
+../../../HuskReportTests/ReportFile.swift
