@@ -3,6 +3,7 @@
 #include "husk_guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -28,6 +29,13 @@ int husk_descriptor_of(int pidfd, int fd)
 	long copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 
 	return copy < 0 ? -errno : (int)copy;
+}
+
+int husk_guard_open(void)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int husk_guard_begin(int fd)

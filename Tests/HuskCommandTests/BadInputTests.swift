@@ -171,6 +171,12 @@ struct HelpTests {
         let text = try husk("doctor")
         #expect(text.status == 0)
         #expect(text.output.contains("Husk can trace here"))
+        // The kernel's own setting, for those who use --rwx trap on programs that are not root.
+        let setting = try? String(
+            contentsOfFile: "/proc/sys/vm/unprivileged_userfaultfd", encoding: .utf8)
+        if setting == "0\n" {
+            #expect(text.output.contains("sysctl vm.unprivileged_userfaultfd=1"))
+        }
         let outcome = try husk("doctor", "--json")
         let report = try #require(
             try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])

@@ -14,6 +14,9 @@
 /* pidfd_getfd(2): a copy of another process's descriptor, or -errno. */
 int husk_descriptor_of(int pidfd, int fd);
 
+/* userfaultfd(2) of the calling process, to try whether there can be guards, or -errno. */
+int husk_guard_open(void);
+
 /* UFFDIO_API: asks for what a guard needs: who writes, and pages that do not exist yet. -EINVAL:
  * this kernel does not have it (Linux 6.4). */
 int husk_guard_begin(int fd);

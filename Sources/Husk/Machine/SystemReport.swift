@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+internal import CHuskSystem
 internal import CLibbpf
 internal import Glibc
 internal import HuskPrivileges
@@ -57,7 +58,7 @@ public struct SystemReport: Sendable {
         checks += [
             load, Self.systemCalls(loaded?.kind), Self.deferredCopy(loaded?.flavor.method),
             Self.lastLook(loaded?.lastLook),
-            Self.processNumbers(), Self.swap(),
+            Self.processNumbers(), Self.swap(), Self.writeGuard(),
         ]
         checks += Self.confinement()
     }
@@ -260,5 +261,26 @@ public struct SystemReport: Sendable {
                 name: "swap", status: .ok,
                 detail: "in use: pages that are not resident are looked at, which costs time")
             : Check(name: "swap", status: .ok, detail: "none")
+    }
+
+    /// How W is kept with ``RWXMode/trap`` (docs/rwx.md).
+    private static func writeGuard() -> Check {
+        let name = "write guard"
+        let made = husk_guard_open()
+        guard made >= 0, WriteGuard(OwnedDescriptor(made)) != nil else {
+            return Check(
+                name: name, status: .limited,
+                detail: "with --rwx trap, calls that write into code can fail in between",
+                hint: "userfaultfd(2) with write protection: Linux 6.4, and CAP_SYS_PTRACE")
+        }
+        let setting = readFile("/proc/sys/vm/unprivileged_userfaultfd", limit: 16)
+        guard setting?.first == UInt8(ascii: "1") else {
+            return Check(
+                name: name, status: .limited,
+                detail: "--rwx trap has one for privileged programs; other programs' calls that "
+                    + "write into code can fail in between",
+                hint: "sysctl vm.unprivileged_userfaultfd=1 allows it to all; see docs/rwx.md")
+        }
+        return Check(name: name, status: .ok, detail: "--rwx trap has one for all programs")
     }
 }
