@@ -15,6 +15,10 @@ struct WriteFault {
         let start = address & ~(EnforcedSpace.pageSize - 1)
         return start..<(start + EnforcedSpace.pageSize)
     }
+
+    func isOfSameThread(as other: WriteFault) -> Bool {
+        space === other.space && tid == other.tid
+    }
 }
 
 /// What the enforcer tells the probes about the stops that they raise for it (bpf/enforcer.h).
@@ -137,8 +141,9 @@ extension Enforcer {
     /// is over.
     private func readFaults(of space: EnforcedSpace) {
         while let fault = space.writeGuard?.nextFault() {
-            writeFaults.removeAll { $0.space === space && $0.tid == fault.tid }
-            writeFaults.append(WriteFault(space: space, tid: fault.tid, address: fault.address))
+            let told = WriteFault(space: space, tid: fault.tid, address: fault.address)
+            writeFaults.removeAll { $0.isOfSameThread(as: told) }
+            writeFaults.append(told)
         }
     }
 
@@ -178,7 +183,7 @@ extension Enforcer {
     /// Whether the thread that waits has told of no other page since.
     private func isLatest(_ fault: WriteFault) -> Bool {
         readFaults(of: fault.space)
-        return !writeFaults.contains { $0.space === fault.space && $0.tid == fault.tid }
+        return !writeFaults.contains { $0.isOfSameThread(as: fault) }
     }
 
     // MARK: Who cannot be stopped at once
@@ -259,13 +264,10 @@ extension Enforcer {
                 steppedPages?.append(fault.page.lowerBound)
                 fault.space.writeGuard?.allow(fault.page)
             } else if let writer,
-                writer === tracee
-                    || (waiting(writer) == .inCall && isLatest(fault))
+                writer === tracee || (waiting(writer) == .inCall && isLatest(fault))
             {
                 lend(fault, writer, mayStopOthers: false)
-            } else if !writeFaults.contains(where: {
-                $0.space === fault.space && $0.tid == fault.tid
-            }) {
+            } else if !writeFaults.contains(where: { $0.isOfSameThread(as: fault) }) {
                 writeFaults.append(fault)
             }
         }

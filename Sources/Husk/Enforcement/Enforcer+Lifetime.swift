@@ -181,9 +181,9 @@ extension Enforcer {
         while folder.hasPending(SIGSTOP) {
             // It comes before the thread is in user mode again; others may come before it.
             guard husk_trace_continue(tracee.tid, signal) == 0,
-                let status = waitShortly(for: tracee.tid)
+                let event = nextEvent(of: tracee.tid, attempts: 250), event.has_ended == 0
             else { return }
-            signal = status >> 16 == 0 ? status >> 8 & 0xFF : 0
+            signal = event.status >> 16 == 0 ? event.status >> 8 & 0xFF : 0
             guard signal == SIGSTOP else { continue }
             var info = siginfo_t()
             let isOurs =
@@ -192,17 +192,5 @@ extension Enforcer {
             return
         }
         if signal != 0 { tracee.undelivered = signal }
-    }
-
-    /// For some 50 ms. Nil: it has not stopped, or has ended.
-    private func waitShortly(for tid: Int32) -> Int32? {
-        for attempt in 0..<250 {
-            var event = husk_trace_event()
-            let result = husk_trace_wait(tid, 0, &event)
-            if result == 1 { return event.has_ended == 0 ? event.status : nil }
-            if result < 0, result != -EINTR { return nil }
-            usleep(attempt < 50 ? 10 : 250)
-        }
-        return nil
     }
 }

@@ -221,34 +221,38 @@ final class Enforcer: @unchecked Sendable {
         case later
     }
 
-    /// Stops a thread, and waits for that for a bounded time.
-    ///
-    /// - Parameter attempts: the first 50 of them take some 60 µs each, the others 250.
+    /// Stops a thread, and waits for that as ``nextEvent(of:attempts:)`` does.
     func interrupt(_ tracee: Tracee, attempts: Int) -> Interruption {
         if tracee.isStopped { return .other }
         guard husk_trace_interrupt(tracee.tid) == 0 else { return .later }
+        guard let event = nextEvent(of: tracee.tid, attempts: attempts) else { return .later }
+        if event.has_ended != 0 {
+            takeEnd(of: event.tid)
+            return .later
+        }
+        // (One that is stopped like its whole process stays so when it is let go.)
+        guard event.status >> 16 == Self.eventStop,
+            isReleasing || event.status >> 8 & 0xFF == SIGTRAP
+        else {
+            putOff(event)
+            return .other
+        }
+        tracee.isStopped = true
+        return .stands
+    }
+
+    /// What a thread tells within a bounded time; nil: nothing.
+    ///
+    /// - Parameter attempts: the first 50 of them take some 60 µs each, the others 250.
+    func nextEvent(of tid: Int32, attempts: Int) -> husk_trace_event? {
         for attempt in 0..<attempts {
             var event = husk_trace_event()
-            let result = husk_trace_wait(tracee.tid, 0, &event)
-            if result == 1 {
-                if event.has_ended != 0 {
-                    takeEnd(of: event.tid)
-                    return .later
-                }
-                // (One that is stopped like its whole process stays so when it is let go.)
-                guard event.status >> 16 == Self.eventStop,
-                    isReleasing || event.status >> 8 & 0xFF == SIGTRAP
-                else {
-                    putOff(event)
-                    return .other
-                }
-                tracee.isStopped = true
-                return .stands
-            }
-            if result < 0, result != -EINTR { return .later }
+            let result = husk_trace_wait(tid, 0, &event)
+            if result == 1 { return event }
+            if result < 0, result != -EINTR { return nil }
             usleep(attempt < 50 ? 10 : 200)
         }
-        return .later
+        return nil
     }
 
     func handle(_ event: husk_trace_event) {

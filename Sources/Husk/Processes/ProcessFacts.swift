@@ -28,14 +28,14 @@ struct ProcFolder {
 
     /// A number in status, which names it: `Tgid`, `TracerPid`. Nil: it has ended.
     func statusNumber(_ name: String) -> Int32? {
-        statusField(name).flatMap { Int32($0.drop { $0 == "\t" || $0 == " " }) }
+        statusField(name).flatMap { Int32($0) }
     }
 
     /// Whether a signal waits for this thread alone.
     func hasPending(_ signal: Int32) -> Bool {
-        guard let digits = statusField("SigPnd")?.drop(while: { $0 == "\t" || $0 == " " }),
-            let pending = UInt64(digits, radix: 16)
-        else { return false }
+        guard let pending = statusField("SigPnd").flatMap({ UInt64($0, radix: 16) }) else {
+            return false
+        }
         return pending & 1 << UInt64(signal - 1) != 0
     }
 
@@ -44,7 +44,7 @@ struct ProcFolder {
         guard let status = readFile("\(path)/status") else { return nil }
         return String(decoding: status, as: UTF8.self).split(separator: "\n")
             .first { $0.hasPrefix(name + ":") }?
-            .dropFirst(name.count + 1)
+            .dropFirst(name.count + 1).drop { $0 == "\t" || $0 == " " }
     }
 
     /// Of a thread: its number in its own PID namespace.
@@ -67,11 +67,10 @@ struct ProcFolder {
     /// From proc_pid_syscall(5), which tells a number, or -1 after an exception; and
     /// proc_pid_wchan(5), a function of the kernel's, or 0.
     var waitingForGuard: Waiting {
-        guard let text = readFile("\(path)/syscall", limit: 256), let first = text.first,
-            let place = readFile("\(path)/wchan", limit: 64)
-        else { return .not }
+        guard let first = readFile("\(path)/syscall", limit: 256)?.first else { return .not }
         let isOutside = first == UInt8(ascii: "-")
         guard isOutside || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
+            let place = readFile("\(path)/wchan", limit: 64),
             !place.isEmpty, place != [UInt8(ascii: "0")]
         else { return .not }
         guard place.starts(with: "handle_userfault".utf8) else { return .elsewhere }
