@@ -61,20 +61,11 @@ struct CoverageTests {
     @Test("with W^X enforced on a busy machine, nothing runs unseen", arguments: 1...3)
     func trappedWithoutAProcessor(_ run: Int) throws {
         let item = try #require(Self.cases.first { $0.name == "r08-threads" })
-        var busy: [Process] = []
-        defer {
-            for process in busy {
-                // They have inherited a mask in which SIGTERM may be blocked.
-                kill(process.processIdentifier, SIGKILL)
-                process.waitUntilExit()
-            }
-        }
+        var busy: [Running] = []
+        // (They have inherited a mask in which SIGTERM may be blocked.)
+        defer { for process in busy { process.signal(SIGKILL) } }
         for _ in 0...ProcessInfo.processInfo.activeProcessorCount {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/bin/sh")
-            process.arguments = ["-c", "while :; do :; done"]
-            try process.run()
-            busy.append(process)
+            busy.append(try Running("/bin/sh", ["-c", "while :; do :; done"]))
         }
         let result = CaseRun(rwx: .trap).run(item)
         #expect(result.verdict == .exact, "\(result.exact) of \(result.truths)")
