@@ -121,7 +121,8 @@ public struct DigestBuilder: Sendable {
 public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// The probe, in the target's own context before it ran on; faulted the page in.
     case bpfSleepable = "bpf-sleepable"
-    /// The probe, without faulting: the page was resident.
+    /// The probe, without faulting: the page was resident, or one of the vDSO, which the kernel
+    /// has in any case.
     case bpfNoFault = "bpf-nofault"
     /// Husk, from outside with process_vm_readv(2), after the probe had found the page not
     /// resident. The target was running: the bytes may be younger than the transition.

@@ -144,6 +144,33 @@ struct EntryPathTests {
         #expect(Set(attempts.map(\.kind)).isSuperset(of: [.mmap, .mprotect, .pkeyMprotect]))
     }
 
+    @Test(
+        "the vdso is whole, also of a process that has not asked for it",
+        arguments: [CopyMethod.syscallExit, nil])
+    func vdso(_ method: CopyMethod?) throws {
+        // Where the kernel has put it in this very process: it is the same in each.
+        let auxiliary = try Data(contentsOf: URL(fileURLWithPath: "/proc/self/auxv"))
+            .withUnsafeBytes { Array($0.bindMemory(to: UInt.self)) }
+        let entry = try #require(
+            stride(from: 0, to: auxiliary.count - 1, by: 2).first {
+                auxiliary[$0] == UInt(AT_SYSINFO_EHDR)
+            })
+        let place = try #require(UnsafeRawPointer(bitPattern: auxiliary[entry + 1]))
+        let evidence = try trace("e01-rw-rx", method: method)
+        let region = try #require(
+            evidence.transitions.first { $0.kind == .execve && $0.backing == .special })
+        let pages = evidence.pages.filter { region.start <= $0.address && $0.address < region.end }
+        #expect(pages.count == Int(region.length) / 4096)
+        for page in pages {
+            let own = UnsafeRawBufferPointer(
+                start: place + Int(page.address.rawValue - region.start.rawValue),
+                count: page.size)
+            #expect(page.content.map { own.elementsEqual($0) } == true)
+            // Not from outside, where it could have come too late.
+            #expect(page.reader == .bpfNoFault)
+        }
+    }
+
     @Test("the vdso and a library are labelled")
     func labels() throws {
         let evidence = try trace("b01-dlopen")

@@ -196,8 +196,7 @@ struct PrivilegesTests {
                 BuildProducts.fixture("classic"),
             ]
         ).finish()
-        // (At a call's exit, pages that were not resident may be gone with so short a process.)
-        #expect(outcome.status == 0 || (outcome.status == 122 && option == "--copy=syscall-exit"))
+        #expect(outcome.status == 0)
         #expect(outcome.errors.contains("rw- -> --x"))
         let verified = try Running(
             "/usr/bin/setpriv", asAnother + [BuildProducts.husk, "verify", file]

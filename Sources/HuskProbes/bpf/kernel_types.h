@@ -194,9 +194,22 @@ struct mm_struct {
 	unsigned long start_brk, brk, start_stack;
 	struct task_struct *owner;
 	struct file *exe_file;
-	struct {
-		__u64 ctx_id; /* arch/x86/include/asm/mmu.h: of this one only, never given again */
+	struct { /* arch/x86/include/asm/mmu.h */
+		__u64 ctx_id; /* of this one only, never given again */
+		void *vdso; /* where the image is mapped */
+		struct vdso_image *vdso_image;
 	} context;
+};
+
+/* arch/x86/include/asm/vdso.h: the kernel's own copy, of which a process has pages. */
+struct vdso_image {
+	void *data;
+	unsigned long size;
+};
+
+/* include/linux/mm_types.h: what a region is that the kernel has made. */
+struct vm_special_mapping {
+	const char *name;
 };
 
 struct vm_area_struct {
@@ -207,6 +220,7 @@ struct vm_area_struct {
 	struct anon_vma *anon_vma;
 	struct vm_operations_struct *vm_ops;
 	struct file *vm_file;
+	void *vm_private_data;
 	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
 };
 

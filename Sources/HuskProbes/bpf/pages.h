@@ -422,6 +422,16 @@ static __always_inline bool look_at_page(struct thread *thread, enum source *sou
 	return !bpf_probe_read_user(&word, sizeof(word), place);
 }
 
+/* Reads what the page at thread->next will be once it is asked for, if the kernel has that. */
+static __always_inline bool look_at_image(struct thread *thread)
+{
+	const struct region *region = &thread->region;
+
+	return region->image && thread->presence == PRESENCE_NONE &&
+	       !bpf_probe_read_kernel(thread->scratch, HUSK_PAGE_SIZE,
+				      (void *)(region->image + (thread->next - region->start)));
+}
+
 /*
  * Gets the page at thread->next into a record or, if it is not resident and the
  * context may sleep, first into the scratch page. `may_sleep` is a constant: the
@@ -454,6 +464,8 @@ static __always_inline enum step copy_page(struct thread *thread, const bool may
 	case MISSING_FAULT:
 		break;
 	}
+	if (look_at_image(thread))
+		return as_step(send_page(SOURCE_SCRATCH));
 	if (!may_sleep)
 		return as_step(extend_gap(HUSK_RECORD_UNREADABLE, HUSK_CAUSE_NOT_RESIDENT, 0));
 	if (!ring_has_room_for(sizeof(struct husk_page), can_wait(thread)))

@@ -189,6 +189,7 @@ static __always_inline void forget_region(struct region *region)
 	region->absent = ABSENT_UNTOUCHED;
 	region->path_size = 0;
 	region->mapping = 0;
+	region->image = 0;
 	region->changing = 0;
 	region->remembers = 0;
 	region->on_disk = 0;
@@ -311,6 +312,30 @@ static __always_inline void describe_anonymous(struct region *region, struct vm_
 	region->absent = config.hidden_pages ? ABSENT_HIDDEN : ABSENT_UNTOUCHED;
 }
 
+/*
+ * The vDSO's pages come from an image in the kernel (vdso_fault(), arch/x86/entry/vdso/vma.c): what
+ * a process has not asked for yet can be read there. Other regions that the kernel makes have none.
+ */
+static __always_inline void describe_special(struct region *region, struct vm_area_struct *vma)
+{
+	static const char wanted[] = "[vdso]";
+	struct vm_special_mapping *mapping = (void *)BPF_CORE_READ(vma, vm_private_data);
+	struct vdso_image *image = BPF_CORE_READ(vma, vm_mm, context.vdso_image);
+	__u64 place = (__u64)BPF_CORE_READ(vma, vm_mm, context.vdso);
+	char name[sizeof(wanted)] = {};
+
+	region->backing = HUSK_BACKING_SPECIAL;
+	region->populated = 1;
+	region->absent = ABSENT_FAULT;
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(mapping, name));
+	for (__u32 i = 0; i < sizeof(wanted); i++)
+		if (name[i] != wanted[i])
+			return;
+	if (image && region->start >= place &&
+	    region->end - place <= BPF_CORE_READ(image, size))
+		region->image = (__u64)BPF_CORE_READ(image, data) + (region->start - place);
+}
+
 static long describe_region(struct task_struct *task, struct vm_area_struct *vma,
 			    struct thread **context)
 {
@@ -348,9 +373,7 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 			describe_overlay(region, (struct file *)BPF_CORE_READ(vma, vm_file));
 		}
 	} else {
-		region->backing = HUSK_BACKING_SPECIAL;
-		region->populated = 1;
-		region->absent = ABSENT_FAULT;
+		describe_special(region, vma);
 	}
 	if ((vma->vm_flags >> VM_PKEY_SHIFT) & VM_PKEY_MASK)
 		region->absent = ABSENT_PROTECTED;

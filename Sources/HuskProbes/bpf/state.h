@@ -146,6 +146,7 @@ struct region {
 	__u8 remembers; /* its pages are compared with what was sent of them before (changing.h) */
 	__u8 padding[1];
 	__u64 mapping; /* struct address_space of the file, for ABSENT_ASK_CACHE */
+	__u64 image; /* where the kernel has what a page of it is made from; 0: no such place */
 	__u32 path_size;
 	__u32 path_padding;
 	char path[HUSK_PATH_SIZE];
