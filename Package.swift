@@ -13,10 +13,9 @@ let strict: [SwiftSetting] =
 
 /// Small C programs that play the target in tests, one folder each.
 let fixtures = [
-    "attempts", "big", "classic", "files", "growsdown", "kill", "pages", "partial", "patch",
-    "resident", "reserve",
-    "sparse",
-    "rewrite", "threads", "toggle", "unpack", "userfault", "wait",
+    "attempts", "big", "brief", "classic", "files", "growsdown", "kill", "pages", "partial",
+    "patch", "reserve", "resident", "rewrite", "sparse", "threads", "toggle", "unpack",
+    "userfault", "wait",
 ]
 
 let package = Package(

@@ -44,6 +44,27 @@ struct CompletenessTests {
         #expect(try String(contentsOfFile: log, encoding: .utf8).contains("\"type\":\"summary\""))
     }
 
+    /// Found by `make soak`: each process spent half a second on its end, with a processor to itself.
+    @Test("processes that end wait for a stopped Husk once, not one by one", arguments: copyMethods)
+    func stoppedAtEnds(_ method: String) throws {
+        let temporary = try TemporaryFolder()
+        let husk = try Running(
+            BuildProducts.husk,
+            [
+                "run", "-q", "-o", temporary.path + "/pages", "--ring-size", "64K", "--copy",
+                method, "--", BuildProducts.fixture("brief"), "1000",
+            ])
+        let ended = { husk.outputSoFar.split(separator: "\n").count }
+        #expect(husk.wait { ended() > 2 })
+        husk.signal(SIGSTOP)
+        let before = ended()
+        // Waiting one by one they would need 30 s.
+        #expect(husk.wait(15) { ended() > before + 60 })
+        husk.signal(SIGCONT)
+        husk.signal(SIGINT)
+        #expect([122, 128 + SIGINT].contains(husk.finish().status))
+    }
+
     /// Found by `make soak`: the tracer took the stop for one of its own, so that what Husk read were
     /// the bytes of the next round; and pages that were read from outside counted as unchanged when
     /// they were again what a probe had sent last.

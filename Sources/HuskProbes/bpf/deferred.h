@@ -80,24 +80,10 @@ static __always_inline bool schedule_walk(struct thread *thread)
 	return callback && !schedule_resume(&callback->work, &callbacks, on_walk);
 }
 
-/* The sign of life when the consumer was found silent: until there is another, no one waits. */
-__u64 silent_life = ~0ULL;
-/* Where it stood when it was waited for in vain, though alive (its output is blocked): the same. */
-__u64 stuck_consumer = ~0ULL;
-
 /* Sets give_up when the thread has waited long enough for room in the ring. */
 static __always_inline void judge_stall(struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns(), consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
-
-	note_progress(thread, now);
-	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
-		silent_life = thread->stall_life;
-	if (now - thread->stall_start_ns >= config.stall_limit_ns &&
-	    thread->stall_consumer == consumer)
-		stuck_consumer = consumer;
-	if (thread->stall_life == silent_life || consumer == stuck_consumer || current_is_dying() ||
-	    now - thread->stall_start_ns >= config.stall_limit_ns)
+	if (waits_in_vain(thread, config.stall_limit_ns, &stuck_consumer) || current_is_dying())
 		thread->give_up = 1;
 }
 

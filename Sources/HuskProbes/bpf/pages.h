@@ -6,7 +6,6 @@
 #ifndef HUSK_PAGES_H
 #define HUSK_PAGES_H
 
-#define SPIN_SILENCE_NS 500000000ULL
 #define SPIN_LIMIT_NS 4000000000ULL
 
 enum step {
@@ -137,6 +136,30 @@ static __always_inline void note_progress(struct thread *thread, __u64 now)
 	}
 }
 
+/* The sign of life when the consumer was found silent: until there is another, no one waits. */
+__u64 silent_life = ~0ULL;
+/* Where it stood when it was waited for in vain, though alive (its output is blocked): the same. */
+__u64 stuck_consumer = ~0ULL;
+
+/* Of those that may not sleep, and give up sooner. */
+__u64 stuck_consumer_of_spinners = ~0ULL;
+
+/* Has the thread waited long enough for room in the ring, or has another one for it? */
+static __always_inline bool waits_in_vain(struct thread *thread, __u64 limit_ns, __u64 *stuck)
+{
+	__u64 now = bpf_ktime_get_ns(), consumer = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS);
+	bool is_over;
+
+	note_progress(thread, now);
+	is_over = now - thread->stall_start_ns >= limit_ns;
+	if (now - thread->stall_progress_ns >= config.stall_silence_ns)
+		silent_life = thread->stall_life;
+	if (is_over && thread->stall_consumer == consumer)
+		*stuck = consumer;
+	return is_over || thread->stall_life == silent_life || consumer == *stuck ||
+	       consumer == stuck_consumer;
+}
+
 #include "stopping.h"
 
 /*
@@ -145,14 +168,8 @@ static __always_inline void note_progress(struct thread *thread, __u64 now)
  */
 static __always_inline bool tries_again(struct thread *thread)
 {
-	__u64 now;
-
-	if (!thread->may_spin)
-		return false;
-	now = bpf_ktime_get_ns();
-	note_progress(thread, now);
-	if (now - thread->stall_progress_ns > SPIN_SILENCE_NS ||
-	    now - thread->stall_start_ns > SPIN_LIMIT_NS)
+	if (thread->may_spin &&
+	    waits_in_vain(thread, SPIN_LIMIT_NS, &stuck_consumer_of_spinners))
 		thread->may_spin = 0;
 	return thread->may_spin;
 }
