@@ -138,6 +138,8 @@ extension Enforcer {
             capture(tracee, range, registers)
         }
         tracee.forgetFault()
+        // The instruction was a call.
+        if probeStops?.take(tracee.tid) == true { resynchronise(tracee, nil) }
         if isGenuine, let signal {
             // The instruction has a fault of its own: it goes on with that.
             _ = husk_trace_set_signal(tracee.tid, &info)

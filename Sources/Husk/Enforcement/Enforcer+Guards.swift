@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 internal import CHuskSystem
-internal import CLibbpf
 internal import Glibc
 internal import HuskModel
 
@@ -18,34 +17,6 @@ struct WriteFault {
 
     func isOfSameThread(as other: WriteFault) -> Bool {
         space === other.space && tid == other.tid
-    }
-}
-
-/// What the enforcer tells the probes about the stops that they raise for it (bpf/enforcer.h).
-struct ProbeStops: Sendable {
-    let owedMap: Int32
-    let wordsMap: Int32
-
-    private enum Word: UInt32 {
-        case owes = 0  // ENFORCER_OWES
-        case leaves = 1  // ENFORCER_LEAVES
-    }
-
-    /// A thread is to stop at the end of the call that it is in.
-    func owe(_ tid: Int32) {
-        var key = UInt32(bitPattern: tid)
-        var one: UInt64 = 1
-        bpf_map_update_elem(owedMap, &key, &one, 0)
-        say(.owes)
-    }
-
-    /// No further stop: no one will be there to take it back.
-    func end() { say(.leaves) }
-
-    private func say(_ word: Word) {
-        var index = word.rawValue
-        var one: UInt64 = 1
-        bpf_map_update_elem(wordsMap, &index, &one, 0)
     }
 }
 

@@ -47,6 +47,7 @@ extension Enforcer {
             guard tracee.isStopped, tracees[tracee.tid] === tracee else { return nil }
             let result = tracee.registers
             tracee.set(saved)
+            _ = probeStops?.take(tracee.tid)  // at the end of this call: step() has passed it over
             guard isDone, let result, result.rip == instruction + 2 else { return nil }
             return Int(bitPattern: UInt(result.rax))
         }

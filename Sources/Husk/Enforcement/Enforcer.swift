@@ -231,8 +231,10 @@ final class Enforcer: @unchecked Sendable {
             return .later
         }
         // (One that is stopped like its whole process stays so when it is let go.)
+        // And one that has just ended a call which is to be seen to first.
         guard event.status >> 16 == Self.eventStop,
-            isReleasing || event.status >> 8 & 0xFF == SIGTRAP
+            isReleasing
+                || (event.status >> 8 & 0xFF == SIGTRAP && probeStops?.isRaised(event.tid) != true)
         else {
             putOff(event)
             return .other
@@ -273,9 +275,10 @@ final class Enforcer: @unchecked Sendable {
         case 0: handleSignal(signal, tracee)
         case Self.eventStop:
             takeBack(tracee)
+            // A SIGCONT has taken it back.
+            if takeRaisedStop(tracee) { handleCall(tracee) }
             if [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) {
-                _ = husk_trace_listen(tracee.tid)  // it is stopped like its whole process
-                tracee.isStopped = false
+                stayStopped(tracee)
             } else {
                 seeTo(tracee)
                 if tracee.isStopped { tracee.goOn() }
@@ -306,9 +309,11 @@ final class Enforcer: @unchecked Sendable {
         var info = siginfo_t()
         guard husk_trace_signal(tracee.tid, &info) == 0 else { return }
         takeBack(tracee)
+        let isOurs = Self.isRaisedByProbe(signal, info)
+        // Other signals may come first.
+        if takeRaisedStop(tracee) || isOurs { handleCall(tracee) }
         switch signal {
-        case SIGSTOP where Self.isRaisedByProbe(signal, info):
-            handleCall(tracee)
+        case SIGSTOP where isOurs:
             // The ring's thread takes its note away before it sends SIGCONT, and a SIGCONT that
             // comes from here on takes this stop back: no one is stopped for ever.
             if roomStops?.contains(tracee.pid) == true {
@@ -321,6 +326,22 @@ final class Enforcer: @unchecked Sendable {
             tracee.goOn()
         default:
             deliver(signal, info, to: tracee)
+        }
+    }
+
+    /// A probe has raised a stop, whatever has stopped the thread now.
+    private func takeRaisedStop(_ tracee: Tracee) -> Bool {
+        probeStops?.take(tracee.tid) == true
+    }
+
+    /// It is stopped like its whole process.
+    private func stayStopped(_ tracee: Tracee) {
+        if husk_trace_listen(tracee.tid) == 0 {
+            tracee.isStopped = false
+        } else {
+            // Calls have been made in its name: it has to come to this stop once more.
+            _ = husk_trace_interrupt(tracee.tid)
+            tracee.goOn()
         }
     }
 
@@ -351,6 +372,7 @@ final class Enforcer: @unchecked Sendable {
 
     func takeEnd(of tid: Int32) {
         ReapedChildren.reap(tid)
+        probeStops?.forget(tid)
         waiting[tid] = nil
         guard let tracee = tracees.removeValue(forKey: tid) else { return }
         tracee.isGone = true

@@ -443,7 +443,8 @@ final class ProbeObject {
     /// How the enforcer tells the kernel side whom to stop. Valid as long as this is.
     var probeStops: ProbeStops {
         ProbeStops(
-            owedMap: descriptor(of: "owed_stops"), wordsMap: descriptor(of: "enforcer_words"))
+            owedMap: descriptor(of: "owed_stops"), raisedMap: descriptor(of: "raised_stops"),
+            wordsMap: descriptor(of: "enforcer_words"))
     }
 
     // MARK: Processes that have been stopped (bpf/stopping.h)

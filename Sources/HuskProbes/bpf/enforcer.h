@@ -42,12 +42,27 @@ static __always_inline bool enforcer_says(__u32 word)
 	return said && *said;
 }
 
+/*
+ * Threads for which a stop has been raised that the enforcer has not seen yet. A stop is a signal,
+ * and one that is pending is taken back by any SIGCONT, whoever sends it (prepare_signal() in
+ * kernel/signal.c). The tracer is told of that, before the thread is in user mode
+ * (ptrace_trap_notify()), and looks here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* the thread's number, as Husk counts */
+	__type(value, __u64);
+} raised_stops SEC(".maps");
+
 /* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
  * has done. Only if that one is there to let it go again. */
 static __always_inline void stop_for_enforcer(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	__u32 tracer;
+	__u32 tracer, tid;
+	__u64 one = 1;
 
 	if (!config.enforcer || !BPF_CORE_READ(task, ptrace) || enforcer_says(ENFORCER_LEAVES))
 		return;
@@ -55,8 +70,11 @@ static __always_inline void stop_for_enforcer(void)
 			 ? number_in_tracer_namespace((__u64)BPF_CORE_READ(
 				   task, parent, signal, pids[PIDTYPE_TGID]))
 			 : (__u32)BPF_CORE_READ(task, parent, tgid);
-	if (tracer == config.enforcer)
-		bpf_send_signal_thread(SIGSTOP);
+	if (tracer != config.enforcer)
+		return;
+	tid = current_tid();
+	bpf_map_update_elem(&raised_stops, &tid, &one, BPF_ANY);
+	bpf_send_signal_thread(SIGSTOP);
 }
 
 /* A call that the enforcer makes in a target's name: it knows a secret. */

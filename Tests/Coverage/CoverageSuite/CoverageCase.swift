@@ -20,6 +20,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         case "e29-microseconds": return ["2000"]
         case "e32-four-threads": return ["20"]
         case "h02-many-mappings": return ["4000"]
+        case "r23-continued": return ["4"]
         default: return []
         }
     }
@@ -57,6 +58,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r18-seccomp": Reason.noCall,
         "r19-elf32-rounds": Reason.noCall,
         "r20-read-and-signals": Reason.noCall,
+        "r23-continued": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
