@@ -40,8 +40,7 @@ public struct TargetText: Hashable, Sendable {
                 result += scalar == "\\" ? "\\\\" : String(Character(scalar))
                 rest = rest.dropFirst(length)
             } else {
-                let digits = String(first, radix: 16)
-                result += "\\x" + (digits.count == 1 ? "0" : "") + digits
+                result += "\\x" + first.hexadecimal
                 rest = rest.dropFirst()
             }
         }

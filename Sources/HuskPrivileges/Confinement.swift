@@ -28,6 +28,7 @@ package enum Confinement {
 
     /// For a thread that stores a capture and does nothing else.
     package static func beginStoring(at path: String) {
+        husk_thread_set_name("husk-capture")  // who looks in /proc sees whose rights these are
         CapabilitySet.storing.keep()
         WritablePlaces(forCapturesAt: [path]).begin()
     }

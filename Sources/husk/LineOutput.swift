@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Glibc
+import Husk
 import HuskCapture
 import Synchronization
 
@@ -72,7 +73,7 @@ final class LineOutput: Sendable {
     /// longer than this in all: Husk must be able to end.
     func giveUp(after patience: Duration) {
         let nanoseconds = UInt64(max(0, patience / .nanoseconds(1)))
-        deadline.store(MonotonicClock.now + nanoseconds, ordering: .relaxed)
+        deadline.store(SystemClock.monotonic + nanoseconds, ordering: .relaxed)
     }
 
     private func waitForRoom() -> Bool {
@@ -80,7 +81,7 @@ final class LineOutput: Sendable {
             var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             if poll(&ready, 1, 100) != 0 { return true }
             let limit = deadline.load(ordering: .relaxed)
-            if limit != 0, MonotonicClock.now > limit {
+            if limit != 0, SystemClock.monotonic > limit {
                 failure.store(EPIPE, ordering: .relaxed)
                 return false
             }

@@ -297,7 +297,7 @@ struct TextLines {
         let decoded = Disassembler.instructions(of: code, at: run.base, limit: instructions)
         if decoded.isEmpty { return "             (the first bytes are no instruction)\n" }
         return decoded.map { instruction in
-            let bytes = instruction.bytes.map(Self.hexadecimal).joined(separator: " ")
+            let bytes = instruction.bytes.map(\.hexadecimal).joined(separator: " ")
             return "             \(instruction.address.hexadecimal)  \(left(bytes, 24))"
                 + "\(instruction.mnemonic) \(instruction.operands)".trimmingTrailingBlanks() + "\n"
         }.joined()
@@ -312,10 +312,6 @@ struct TextLines {
     }
 
     static func size(_ bytes: UInt64) -> String { Wording.size(bytes) }
-
-    static func hexadecimal(_ byte: UInt8) -> String {
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }
 
     private func left(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))

@@ -68,7 +68,8 @@ struct PrivilegesTests {
             Self.reading | Self.storing | (attachesMore ? Self.attaching : 0)
         case "husk-enforcer", "husk-guards": Self.reading | Self.storing
         case "husk-heartbeat": 0
-        default: Self.storing | Self.kill  // the main thread and the one that stores
+        case "husk-capture": Self.storing
+        default: Self.storing | Self.kill  // the main thread, and Dispatch's
         }
     }
 
@@ -89,6 +90,7 @@ struct PrivilegesTests {
             #expect(running.wait { running.outputSoFar.contains("ready") })
             let threads = try threads(of: running.pid)
             #expect(threads.contains { $0.thread == "husk-ring" })
+            #expect(threads.contains { $0.thread == "husk-capture" } == (output == "file.husk"))
             for rights in threads {
                 // With function probes, or task work, samples are taken once a target needs them.
                 let allowed = allowed(rights.thread, attachesMore: options == ["--copy", "auto"])

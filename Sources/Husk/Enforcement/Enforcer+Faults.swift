@@ -204,7 +204,7 @@ extension Enforcer {
                 of: tracee.pid, around: registers.rip, stackPointer: registers.rsp) : nil
         push(
             Capture(
-                pid: tracee.pid, tid: tracee.tid, monotonic: WallClock.monotonicNow(),
+                pid: tracee.pid, tid: tracee.tid, monotonic: SystemClock.monotonic,
                 threadName: tracee.name,
                 registers: Registers(registers), address: UInt64(registers.rip),
                 region: view.range, asked: view.asked,

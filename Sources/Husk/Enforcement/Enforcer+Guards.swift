@@ -163,7 +163,7 @@ extension Enforcer {
     /// execute meanwhile. On a busy machine it has to wait for a processor first.
     private func putOff(_ fault: WriteFault, _ tracee: Tracee) {
         tracee.awaited = Tracee.Awaited(
-            fault: fault, until: WallClock.monotonicNow() + Self.stoppingLimit,
+            fault: fault, until: SystemClock.monotonic + Self.stoppingLimit,
             runTime: ProcFolder(thread: tracee.tid, of: tracee.pid).runTime)
         areAwaited = true
     }
@@ -184,7 +184,7 @@ extension Enforcer {
     /// tries again until it may.
     func lendToThoseThatDoNotStop() {
         guard areAwaited else { return }
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         areAwaited = false
         for tracee in tracees.values {
             guard let awaited = tracee.awaited else { continue }

@@ -54,7 +54,7 @@ final class Enforcer: @unchecked Sendable {
     struct EarlyChild {
         var event: husk_trace_event
         /// CLOCK_MONOTONIC, ns.
-        var since = WallClock.monotonicNow()
+        var since = SystemClock.monotonic
     }
 
     /// The sixth argument of calls in a target's name: the probes pass over them.
@@ -407,7 +407,7 @@ final class Enforcer: @unchecked Sendable {
     /// Children whose parents have ended before they could tell of them: no one else keeps a
     /// child waiting for so long.
     func adoptOrphans(after age: UInt64 = 100_000_000) {
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         for (tid, early) in waiting where now &- early.since >= age {
             waiting[tid] = nil
             guard let pid = ProcessFacts(of: tid)?.processID else { continue }

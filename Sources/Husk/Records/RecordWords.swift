@@ -172,9 +172,9 @@ struct WallClock {
         // The pair whose readings lie closest together.
         var best: (span: UInt64, offset: UInt64) = (.max, 0)
         for _ in 0..<5 {
-            let before = Self.read(CLOCK_MONOTONIC)
-            let wall = Self.read(CLOCK_REALTIME)
-            let after = Self.read(CLOCK_MONOTONIC)
+            let before = SystemClock.monotonic
+            let wall = SystemClock.wall
+            let after = SystemClock.monotonic
             if after &- before < best.span {
                 best = (after &- before, wall &- (before &+ (after &- before) / 2))
             }
@@ -187,17 +187,6 @@ struct WallClock {
     }
 
     func now() -> Timestamp {
-        timestamp(Self.monotonicNow())
-    }
-
-    /// Nanoseconds of the clock that the kernel side uses.
-    static func monotonicNow() -> UInt64 {
-        read(CLOCK_MONOTONIC)
-    }
-
-    private static func read(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+        timestamp(SystemClock.monotonic)
     }
 }

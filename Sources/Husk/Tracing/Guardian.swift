@@ -44,7 +44,7 @@ final class Guardian {
         let stops = probes.stops()
         mayBeStopped = !stops.isEmpty
         // Several threads of a process may each have had to stop it.
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         for (pid, stops) in Dictionary(grouping: stops, by: \.stop.pid)
         where stops.allSatisfy({
             position >= $0.position && (isEmpty || now &- $0.time > Self.moment)

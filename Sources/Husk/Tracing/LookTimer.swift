@@ -16,21 +16,21 @@ struct LookTimer {
     init(interval: UInt64) {
         shortest = interval
         self.interval = interval
-        next = interval == 0 ? .max : WallClock.monotonicNow() &+ interval
+        next = interval == 0 ? .max : SystemClock.monotonic &+ interval
     }
 
     /// For poll(2).
     var millisecondsLeft: Int32 {
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         return next <= now ? 0 : Int32(clamping: (next - now) / 1_000_000 + 1)
     }
 
     /// - Parameter look: returns whether something has changed.
     mutating func lookIfDue(_ look: () -> Bool) {
-        let start = WallClock.monotonicNow()
+        let start = SystemClock.monotonic
         guard start >= next else { return }
         let hasChanged = look()
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         interval = hasChanged ? shortest : min(interval &* 2, max(shortest, Self.longest))
         next = now &+ max(interval, (now &- start) &* Self.rest)
     }

@@ -301,7 +301,7 @@ final class RingThread: @unchecked Sendable {
             _ = retryingInterrupted { Glibc.read(enforcer.news.number, &count, 8) }
         }
         // Those so far: what their targets' calls have changed before is in the ring.
-        let now = WallClock.monotonicNow()
+        let now = SystemClock.monotonic
         while consume(ring, context) {}
         context.takeExecutions(before: now)
     }
@@ -316,19 +316,19 @@ final class RingThread: @unchecked Sendable {
     /// Reads what is left, and waits a bounded time for threads that are still copying. Returns
     /// the record numbers that had been given by then: what comes later is not of this trace.
     private func drain(_ ring: OpaquePointer, _ context: Context) -> [UInt64] {
-        let start = WallClock.monotonicNow()
+        let start = SystemClock.monotonic
         while true {
             // What is there is read, however long that takes: it is one ring at most, and what
             // threads that are held in the kernel add to it.
             takeExecutions(context, ring)
-            while consume(ring, context), WallClock.monotonicNow() < start + Self.readLimit {}
+            while consume(ring, context), SystemClock.monotonic < start + Self.readLimit {}
             let given = probes.counter(HUSK_COUNTER_SEQUENCE)
             // Records that found no room never come.
             let neverSent = probes.counter(HUSK_COUNTER_UNSENT).reduce(0, +)
             let isWhole =
                 !context.builder.hasOpenTransitions
                 && context.builder.missingRecords(given: given) <= neverSent
-            if isWhole || WallClock.monotonicNow() > start + Self.drainLimit { return given }
+            if isWhole || SystemClock.monotonic > start + Self.drainLimit { return given }
             usleep(1000)
         }
     }

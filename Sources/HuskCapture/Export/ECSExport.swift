@@ -130,7 +130,7 @@ public struct ECSExport {
     ) -> ECSRecord<Facts> {
         let info = file.info
         var record = ECSRecord(
-            timestamp: ECSDate.text(time.wall), event: event, message: message,
+            timestamp: time.exactDate, event: event, message: message,
             agent: ECSAgent(version: info.huskVersion),
             host: ECSHost(
                 name: info.host, hostname: info.host, architecture: info.machine,

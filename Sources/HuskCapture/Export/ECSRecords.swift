@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-internal import Glibc
 internal import HuskModel
 
 // Fields of the Elastic Common Schema, nested; what it has no fields for is under `husk`.
@@ -97,24 +96,4 @@ struct ECSFile: Encodable {
 
 struct ECSRelated: Encodable {
     var hash: [String]
-}
-
-/// Nanoseconds since 1970 as a date of ISO 8601 in UTC.
-enum ECSDate {
-    static func text(_ wall: UInt64) -> String {
-        var seconds = time_t(wall / 1_000_000_000)
-        var parts = tm()
-        // Safe: both live for the time of the call; the result is in `parts`.
-        gmtime_r(&seconds, &parts)
-        func padded(_ number: some BinaryInteger, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        let date =
-            "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(parts.tm_mon + 1, 2))"
-            + "-\(padded(parts.tm_mday, 2))"
-        let time =
-            "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-        return "\(date)T\(time).\(padded(wall % 1_000_000_000, 9))Z"
-    }
 }

@@ -57,7 +57,7 @@ public struct PerfMap {
                 UInt8(ascii: "_"), UInt8(ascii: "+"):
                 result.unicodeScalars.append(Unicode.Scalar(byte))
             default:
-                result += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+                result += "\\x" + byte.hexadecimal
             }
         }
         return result

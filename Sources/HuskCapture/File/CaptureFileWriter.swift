@@ -81,7 +81,6 @@ public final class CaptureFileWriter: Sendable {
             Confinement.beginStoring(at: path)
             work()
         }
-        thread.name = "husk-capture"
         thread.start()
     }
 

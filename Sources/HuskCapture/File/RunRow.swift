@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 internal import Foundation
 internal import GRDB
-internal import Glibc
 internal import HuskModel
 
 /// The one row of the table `capture`: what the run was, and its sums.
@@ -18,8 +17,8 @@ enum RunRow {
                 INSERT INTO capture (id, uuid, husk_version, command, host, kernel, machine, cpus, \
                 started_ns, wall_offset_ns, state) VALUES (1, \(UUID().uuidString), \
                 \(run.huskVersion), \(command), \(run.host), \(run.kernel), \(run.machine), \
-                \(run.cpus), \(now(CLOCK_MONOTONIC)), \
-                \(now(CLOCK_REALTIME) &- now(CLOCK_MONOTONIC)), 'open')
+                \(run.cpus), \(SystemClock.monotonic.stored), \
+                \((SystemClock.wall &- SystemClock.monotonic).stored), 'open')
                 """)
         for (name, value) in run.options.sorted(by: { $0.key < $1.key }) {
             try db.execute(literal: "INSERT INTO option VALUES (\(name), \(value))")
@@ -30,13 +29,6 @@ enum RunRow {
     static func noteClock(of time: Timestamp, in db: Database) throws {
         try db.execute(
             literal: "UPDATE capture SET wall_offset_ns = \((time.wall &- time.monotonic).stored)")
-    }
-
-    /// Nanoseconds.
-    private static func now(_ clock: clockid_t) -> Int64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     /// The sums so far.
@@ -67,7 +59,7 @@ enum RunRow {
         target: TargetStatus?, contents: Int, storedBytes: UInt64, in db: Database
     ) throws {
         try update(tally, contents: contents, storedBytes: storedBytes, in: db)
-        let ended = now(CLOCK_MONOTONIC)
+        let ended = SystemClock.monotonic.stored
         try db.execute(
             literal: """
                 UPDATE capture SET state = 'finished', ended_ns = \(ended),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 internal import Foundation
 internal import GRDB
-internal import Glibc
 internal import HuskModel
 
 extension CaptureFile {
@@ -48,12 +47,9 @@ struct AnalysisRows {
         ] {
             try db.execute(sql: "DELETE FROM \(table)")
         }
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        let wall = Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
         try db.execute(
             literal: """
-                INSERT INTO analysis VALUES (1, \(analysis.huskVersion), \(wall), \
+                INSERT INTO analysis VALUES (1, \(analysis.huskVersion), \(SystemClock.wall.stored), \
                 \(analysis.rules), \(analysis.everything), \(analysis.explainedByJIT), \
                 \(analysis.suppressed), \(analysis.isCut))
                 """)

@@ -294,12 +294,8 @@ private struct ChangeRecord: Encodable {
     init(_ start: Address, _ before: [UInt8], _ after: [UInt8]) {
         address = start.description
         length = after.count
-        old = Self.hexadecimal(before)
-        new = Self.hexadecimal(after)
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        old = before.hexadecimal
+        new = after.hexadecimal
     }
 }
 

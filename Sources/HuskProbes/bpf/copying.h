@@ -153,8 +153,8 @@ GLOBAL int others_are_copying(__u64 start, __u64 end)
 	for (int i = 0; i < COPYING_SLOTS; i++) {
 		const struct copying_slot *slot = &copies->slots[i];
 
-		if (is_taken(slot) && slot->owner != self && slot->start < end &&
-		    start < slot->end)
+		if (slot->owner != self && slot->start < end && start < slot->end &&
+		    is_taken(slot))
 			return 1;
 	}
 	/* Less than none: an entry that was made anew. Nothing is known then. */

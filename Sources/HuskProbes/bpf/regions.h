@@ -196,6 +196,12 @@ static __always_inline void forget_region(struct region *region)
 	region->overlay.inode = 0;
 }
 
+static __always_inline void set_changing(struct region *region)
+{
+	region->changing = 1;
+	region->flags |= HUSK_TRANSITION_CHANGING;
+}
+
 /* Appends one component to the region's path. False: no room. */
 static __always_inline bool add_component(struct region *region, struct dentry *dentry)
 {
@@ -379,9 +385,8 @@ static long describe_region(struct task_struct *task, struct vm_area_struct *vma
 		region->absent = ABSENT_PROTECTED;
 	else if (region->absent != ABSENT_UNTOUCHED && is_served(vma))
 		region->absent = ABSENT_USERFAULT;
-	region->changing = is_changing(vma, region->protection);
-	if (region->changing)
-		region->flags |= HUSK_TRANSITION_CHANGING;
+	if (is_changing(vma, region->protection))
+		set_changing(region);
 	/* Without an anon_vma no page has been copied on write (mm/rmap.c). */
 	region->on_disk = region->backing == HUSK_BACKING_FILE && !vma->anon_vma &&
 			  !region->changing && !(vma->vm_flags & VM_SHARED) && region->link_count;
@@ -409,10 +414,8 @@ static __always_inline void describe_unseen(struct thread *thread, __u32 prior_b
 	region->flags = HUSK_TRANSITION_UNSEEN;
 	region->protection = thread->requested;
 	if ((region->protection & HUSK_PROTECTION_WRITE) &&
-	    (region->protection & HUSK_PROTECTION_EXECUTE)) {
-		region->flags |= HUSK_TRANSITION_CHANGING;
-		region->changing = 1;
-	}
+	    (region->protection & HUSK_PROTECTION_EXECUTE))
+		set_changing(region);
 	region->populated = 1;
 	if (thread->call == HUSK_CALL_MMAP)
 		is_file = !(thread->call_flags & MAP_ANONYMOUS);

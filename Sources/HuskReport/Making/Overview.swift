@@ -67,7 +67,7 @@ extension CaptureDocuments {
             file: fileName, uuid: info.uuid, huskVersion: info.huskVersion,
             command: info.command?.prefix(256).map { Self.brief($0) }, host: info.host,
             kernel: info.kernel, machine: info.machine, cpus: info.cpus, options: info.options,
-            startedWall: Self.date(info.timestamp(info.started)),
+            startedWall: info.timestamp(info.started).date,
             duration: info.ended.map { time($0) }, finished: info.isFinished,
             complete: info.contradictsItself ? false : info.isComplete,
             pages: size(info.pages), bytes: size(info.bytes),

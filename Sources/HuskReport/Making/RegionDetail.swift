@@ -166,7 +166,7 @@ extension RegionDocument.Match {
             strings: match.strings.prefix(256).map {
                 .init(
                     identifier: $0.identifier, address: $0.address.hexadecimal,
-                    length: min($0.length, 1 << 53), data: hexadecimal($0.data.prefix(64)))
+                    length: min($0.length, 1 << 53), data: $0.data.prefix(64).hexadecimal)
             })
     }
 }
@@ -185,11 +185,6 @@ extension RegionDocument.Appearance {
                     importHash: image.importHash.map { "\($0.kind) \($0.value)" })
             })
     }
-}
-
-/// Two digits for each byte.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// A word as a shell takes it.

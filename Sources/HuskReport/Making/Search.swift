@@ -111,7 +111,7 @@ extension CaptureDocuments {
         let first = max(0, place.offset - 24)
         let last = min(bytes.count, place.offset + place.length + 40)
         let part = bytes[first..<last]
-        if place.encoding == "hex" { return hexadecimal(part) }
+        if place.encoding == "hex" { return part.hexadecimal }
         let shown = part.filter { place.encoding == "text" || $0 != 0 }
         return String(
             decoding: shown.map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: ".") },

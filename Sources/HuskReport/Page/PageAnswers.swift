@@ -90,13 +90,7 @@ extension CaptureDocuments {
                 finished: info.isFinished && !isBusy,
                 position: try file.lastPosition() &+ revision, pages: size(info.pages),
                 bytes: size(info.bytes), lost: size(info.lost),
-                duration: time(info.ended ?? Self.now)))
-    }
-
-    private static var now: UInt64 {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+                duration: time(info.ended ?? SystemClock.monotonic)))
     }
 
     private func json(_ document: some Encodable) throws -> PageAnswer {

@@ -237,12 +237,3 @@ struct PageContext {
         ])
     }
 }
-
-extension CaptureDocuments {
-    /// `2026-11-26T01:15:30Z`
-    static func date(_ time: Timestamp) -> String {
-        let formatter = ISO8601DateFormatter()
-        let seconds = Double(min(time.wall, 4_102_444_800_000_000_000)) / 1e9
-        return formatter.string(from: Date(timeIntervalSince1970: seconds))
-    }
-}

@@ -179,7 +179,7 @@ enum AnalysisLines {
                 StringLine(
                     identifier: $0.identifier, address: $0.address.description,
                     length: $0.length,
-                    data: $0.data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+                    data: $0.data.hexadecimal)
             }
         }
     }

@@ -4,12 +4,12 @@ import HuskAnalysis
 
 /// Bytes and instructions as people read them.
 enum CodeText {
-    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map(TextLines.hexadecimal).joined(separator: " ")
+    static func spaced(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map(\.hexadecimal).joined(separator: " ")
     }
 
     static func line(_ instruction: Instruction) -> String {
-        let bytes = hexadecimal(instruction.bytes)
+        let bytes = spaced(instruction.bytes)
         return
             ("\(instruction.address.hexadecimal)  \(padded(bytes, 24))"
             + "\(instruction.mnemonic) \(instruction.operands)").trimmingTrailingBlanks()
@@ -58,8 +58,8 @@ struct HexDump {
         }
         last = bytes
         isSqueezing = false
-        let left = CodeText.padded(CodeText.hexadecimal(bytes.prefix(8)), 23)
-        let right = CodeText.padded(CodeText.hexadecimal(bytes.dropFirst(8)), 23)
+        let left = CodeText.padded(CodeText.spaced(bytes.prefix(8)), 23)
+        let right = CodeText.padded(CodeText.spaced(bytes.dropFirst(8)), 23)
         let text = bytes.map { (0x20..<0x7F).contains($0) ? Character(UnicodeScalar($0)) : "." }
         return "\(address.hexadecimal)  \(left)  \(right)  |\(String(text))|"
     }

@@ -109,7 +109,7 @@ struct Diff: ParsableCommand {
     }
 
     private static func beginning(_ bytes: [UInt8]) -> String {
-        CodeText.hexadecimal(bytes.prefix(32)) + (bytes.count > 32 ? " ..." : "")
+        CodeText.spaced(bytes.prefix(32)) + (bytes.count > 32 ? " ..." : "")
     }
 
     /// The lines that differ, with some around them.

@@ -42,7 +42,7 @@ struct Info: ParsableCommand {
             ),
             ("kernel", info.kernel),
             ("husk", info.huskVersion),
-            ("started", date(info.timestamp(info.started))),
+            ("started", info.timestamp(info.started).date),
             ("took", info.ended.map { info.clock(info.timestamp($0)) + " s" }),
             ("ended with", ending(info)),
             ("probes", info.probes),
@@ -106,11 +106,5 @@ struct Info: ParsableCommand {
 
     private static func ending(_ info: CaptureInfo) -> String? {
         info.targetExitCode.map { "status \($0)" } ?? info.targetSignal.map { "signal \($0)" }
-    }
-
-    private static func date(_ time: Timestamp) -> String {
-        // A file may say anything: until the year 9999.
-        let seconds = min(time.wall / 1_000_000_000, 253_402_300_799)
-        return Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
     }
 }

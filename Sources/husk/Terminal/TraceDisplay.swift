@@ -85,7 +85,7 @@ final class TraceDisplay {
         table.elapsed = elapsed
         table.ringFill = ringFill()
         table.regions = meter.latestRegions(LiveTable.capacity(size))
-        table.now = MonotonicClock.now
+        table.now = SystemClock.monotonic
         return table.picture(size)
     }
 
