@@ -156,6 +156,11 @@ struct HelpTests {
         #expect(try husk("help", "attach").output.contains("--duration"))
     }
 
+    @Test("doctor says that page tables are read, from a map that it knows", .needsProbes)
+    func pageTables() throws {
+        #expect(try husk("doctor").output.contains("page tables are read"))
+    }
+
     @Test("--version is the one of the changelog")
     func version() throws {
         let version = try husk("--version").output.trimmingCharacters(in: .whitespacesAndNewlines)

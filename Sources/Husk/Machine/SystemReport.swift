@@ -178,7 +178,10 @@ public struct SystemReport: Sendable {
                     ringSize: 1 << 20, stallLimit: 0, stallSilence: 0, walkLimit: 0),
                 watching: [], following: false)
             return (
-                Check(name: "probes", status: .ok, detail: "loaded, verified and attached"),
+                Check(
+                    name: "probes", status: .ok,
+                    detail: "loaded, verified and attached; page tables are "
+                        + (probes.readsPageTables ? "read" : "not read: large regions take longer")),
                 probes.variant
             )
         } catch {

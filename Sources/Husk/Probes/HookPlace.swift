@@ -20,6 +20,8 @@ enum HookPlace {
     case cpuClock
     /// A page fault in user mode.
     case userFault
+    /// Nothing: Husk runs it itself.
+    case none
 
     init(of program: OpaquePointer) {
         let section = String(cString: bpf_program__section_name(program))
@@ -28,6 +30,7 @@ enum HookPlace {
         case (_, "on_any_call_end"): self = .anyCallEnd
         case ("perf_event", _): self = .cpuClock
         case ("tp_btf/page_fault_user", _): self = .userFault
+        case ("raw_tp", _): self = .none
         case ("tp_btf/sys_enter", _), ("tp_btf/sys_exit", _): self = .callTracepoint
         case ("kretprobe.multi", _): self = .callFunctionReturns
         case ("kprobe.multi", let name):
@@ -53,15 +56,23 @@ enum HookPlace {
         case .processFunction, .callFunctions, .callFunctionReturns: variant.kind == .functions
         case .exitFunction: variant.lastLook == .functionHook && variant.kind == .tracepoints
         case .anyCall, .anyCallEnd: variant.kind == .functions
-        case .cpuClock, .userFault: true
+        case .cpuClock, .userFault, .none: true
         }
     }
 
-    /// Whether it is attached only when a target has memory that can change without a call.
-    var isForChangingMemory: Bool {
+    /// When programs are attached.
+    enum Moment {
+        case atStart
+        /// When a target has memory that can change without a call.
+        case withChangingMemory
+        case never
+    }
+
+    var moment: Moment {
         switch self {
-        case .anyCall, .cpuClock: true
-        default: false
+        case .anyCall, .cpuClock: .withChangingMemory
+        case .none: .never
+        default: .atStart
         }
     }
 
@@ -77,6 +88,7 @@ enum HookPlace {
         case .processTracepoint, .callTracepoint, .exitFunction, .anyCall, .anyCallEnd, .cpuClock,
             .userFault:
             bpf_program__attach(program)
+        case .none: nil
         }
     }
 

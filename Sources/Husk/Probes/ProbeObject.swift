@@ -25,10 +25,13 @@ final class ProbeObject {
         Self.forEachProgram(of: object) { program in
             isOwed =
                 isOwed
-                || bpf_program__autoload(program) && HookPlace(of: program).isForChangingMemory
+                || bpf_program__autoload(program)
+                    && HookPlace(of: program).moment == .withChangingMemory
         }
         return isOwed && !watchesChangingMemory
     }
+    /// Page tables tell which pages exist (bpf/page_tables.h).
+    private(set) var readsPageTables = false
     let variant: Variant
     private let sampleRate: Int
     private let kernel: KernelTypes
@@ -130,6 +133,7 @@ final class ProbeObject {
         let (result, log) = LibbpfLog.collecting { [object] in bpf_object__load(object) }
         if result != 0 { throw Self.loadFailure(-result, log) }
         fillDigestKey()
+        findDirectMap()
         ringPositions = RingPositions(ring: ringDescriptor, size: options.ringSize)
     }
 
@@ -366,11 +370,40 @@ final class ProbeObject {
         bpf_map_update_elem(descriptor(of: "digest_key"), &index, &key, 0)
     }
 
+    /// Shows the kernel side a page of Husk's own, from which it learns where the kernel has all
+    /// memory (bpf/page_tables.h). If it does not, page tables are not read: looks at large regions
+    /// take longer.
+    private func findDirectMap() {
+        guard let program = bpf_object__find_program_by_name(object, "on_search") else { return }
+        let size = Int(HUSK_PAGE_SIZE)
+        // Unsafe: the kernel reads the page behind Swift's back, while this function runs.
+        let page = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: size)
+        defer { page.deallocate() }
+        var random = SystemRandomNumberGenerator()
+        for offset in stride(from: 0, to: size, by: 8) {
+            page.storeBytes(of: random.next(), toByteOffset: offset, as: UInt64.self)
+        }
+        var address = UInt64(UInt(bitPattern: page.baseAddress))
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        withUnsafeMutableBytes(of: &address) { argument in
+            options.ctx_in = UnsafeRawPointer(argument.baseAddress)
+            options.ctx_size_in = UInt32(argument.count)
+            // Once more if the page was just being moved.
+            for _ in 0..<3 where !readsPageTables {
+                readsPageTables =
+                    bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0
+                    && options.retval == 1
+            }
+        }
+        page.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
     /// Attaches every program that has been loaded.
     private func attach() throws(HuskError) {
         var pending: [OpaquePointer] = []
         Self.forEachProgram(of: object) { program in
-            if bpf_program__autoload(program), !HookPlace(of: program).isForChangingMemory {
+            if bpf_program__autoload(program), HookPlace(of: program).moment == .atStart {
                 pending.append(program)
             }
         }

@@ -250,6 +250,14 @@ int on_sample(struct bpf_perf_event_data *context)
 	return 0;
 }
 
+/* Attached to nothing: Husk has it run (BPF_PROG_TEST_RUN) before the others are attached. */
+SEC("raw_tp")
+int on_search(struct bpf_raw_tracepoint_args *context)
+{
+	find_direct_map(context->args[0]);
+	return direct_map != 0;
+}
+
 /* Loaded for an enforcer only: page faults are many. */
 SEC("tp_btf/page_fault_user")
 int BPF_PROG(on_user_fault, unsigned long address)

@@ -23,9 +23,8 @@
 #define ENTRY_TYPE_MARKER 31
 #define DIRECT_MAP_STEP (1ULL << 30)
 #define DIRECT_MAP_TRIES 16384 /* 16 TiB of memory */
-#define NO_DIRECT_MAP 1ULL
 
-/* Where all memory is mapped; 0: not looked for yet; NO_DIRECT_MAP: not found. */
+/* Where all memory is mapped; 0: not found, page tables are not read. */
 __u64 direct_map = 0;
 
 struct table_walk {
@@ -72,44 +71,65 @@ static __always_inline bool walk_tables(struct table_walk *walk)
 	return true;
 }
 
-/* Is it at walk->base? Then the tables must say of the root where it is. */
-static long try_direct_map(__u32 index, struct table_walk *walk)
+/* Where walk->address is in memory. False: no page is there, or it cannot be read. */
+static __always_inline bool translate(struct table_walk *walk, __u64 *memory)
 {
-	__u64 memory;
+	__u64 inside;
 
-	if (walk->base >> 63 == 0)
+	if (!walk_tables(walk))
+		return false;
+	if (walk->table && !read_entry(walk->table, walk->address, 12, &walk->entry))
+		return false;
+	inside = (1ULL << (walk->shift & 63)) - 1;
+	*memory = (entry_memory(walk->entry) & ~inside) | (walk->address & inside);
+	return walk->entry & ENTRY_PRESENT;
+}
+
+#define SECRET_WORDS 8
+
+struct search {
+	struct table_walk walk;
+	__u64 secret[SECRET_WORDS];
+};
+
+/* Is it at walk->base? Then the secret is where the tables say. */
+static long try_direct_map(__u32 index, struct search *search)
+{
+	__u64 memory, found[SECRET_WORDS], differs = 0;
+
+	if (search->walk.base >> 63 == 0)
 		return 1;
-	if (walk_tables(walk)) {
-		if (walk->table && !read_entry(walk->table, walk->address, 12, &walk->entry))
-			walk->entry = 0;
-		memory = entry_memory(walk->entry) & ~((1ULL << walk->shift) - 1);
-		memory |= walk->address & ((1ULL << walk->shift) - 1);
-		if ((walk->entry & ENTRY_PRESENT) && walk->address - walk->base == memory) {
-			direct_map = walk->base;
+	if (translate(&search->walk, &memory) &&
+	    !bpf_probe_read_kernel(found, sizeof(found), (void *)(search->walk.base + memory))) {
+		for (int i = 0; i < SECRET_WORDS; i++)
+			differs |= found[i] ^ search->secret[i];
+		if (!differs) {
+			direct_map = search->walk.base;
 			return 1;
 		}
 	}
-	walk->base -= DIRECT_MAP_STEP;
+	search->walk.base -= DIRECT_MAP_STEP;
 	return 0;
 }
 
 /*
- * Its place is drawn at boot, in steps of 1 GiB, and no symbol tells it on every kernel. But the
- * kernel's own part of the page tables does: the right place is the one with which they say of
- * themselves where they are.
+ * Its place is drawn at boot, in steps of 1 GiB, and no symbol tells it on every kernel. Husk, the
+ * current process here, has a page with a secret in it: the right place is the one with which its
+ * tables lead to the secret. (That they lead from the place to the place itself is no evidence:
+ * whatever memory a wrong place takes for a table may say so, by chance or because a target has
+ * filled the memory with that.)
  */
-GLOBAL int find_direct_map(void)
+static __always_inline void find_direct_map(__u64 address)
 {
-	struct table_walk walk = {
-		.root = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, pgd)};
+	struct search search = {
+		.walk.root = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, pgd),
+		.walk.address = address};
 
-	direct_map = NO_DIRECT_MAP;
-	if (!config.page_table_levels || !walk.root)
-		return 0;
-	walk.address = walk.root;
-	walk.base = walk.root & ~(DIRECT_MAP_STEP - 1);
-	bpf_loop(DIRECT_MAP_TRIES, try_direct_map, &walk, 0);
-	return 0;
+	if (!config.page_table_levels || !search.walk.root ||
+	    bpf_probe_read_user(search.secret, sizeof(search.secret), (void *)address))
+		return;
+	search.walk.base = search.walk.root & ~(DIRECT_MAP_STEP - 1);
+	bpf_loop(DIRECT_MAP_TRIES, try_direct_map, &search, 0);
 }
 
 static __always_inline __u32 presence_of(__u64 entry)
@@ -162,10 +182,8 @@ GLOBAL int find_extent(__u64 address)
 		return 0;
 	thread->presence = PRESENCE_UNKNOWN;
 	thread->extent_end = address + HUSK_PAGE_SIZE;
-	if (!direct_map)
-		find_direct_map();
 	walk.base = direct_map;
-	if (walk.base == NO_DIRECT_MAP || !walk_tables(&walk))
+	if (!walk.base || !walk_tables(&walk))
 		return 0;
 	if (walk.table) {
 		find_extent_in_table(thread, walk.table, address);
