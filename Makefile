@@ -168,9 +168,14 @@ man: deps
 
 # A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
 # its own: the other build links the runtime's libraries.
+# Where it is built is not in what is built.
+ANYWHERE = -Xcc -ffile-prefix-map=$(CURDIR)=. -Xcxx -ffile-prefix-map=$(CURDIR)=. \
+	-Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=.
+
 dist: man
 	@Tools/install-packages dpkg-dev
-	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-dist --product husk
+	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-dist --product husk \
+		$(ANYWHERE)
 	Tools/dist .build-dist/release/husk .build/dist
 
 fmt:
