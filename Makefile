@@ -168,12 +168,10 @@ man: deps
 
 # A stripped program with the Swift runtime in it, as a Debian package and as a tarball. A folder of
 # its own: the other build links the runtime's libraries.
-# Where it is built is not in what is built: not in paths, not in the hashes of modules, and not in
-# the length of the paths that checks of actors (which Swift 6 has made when it compiled) would tell.
+# Where it is built is not in what is built. (But for how long that path is: Swift 6.3 puts the length
+# into what it makes of withoutActuallyEscaping(_:do:), in GRDB and Hummingbird.)
 ANYWHERE = -Xcc -ffile-prefix-map=$(CURDIR)=. -Xcxx -ffile-prefix-map=$(CURDIR)=. \
-	-Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. \
-	$(foreach flag,-disable-incremental-llvm-codegen -disable-dynamic-actor-isolation, \
-		-Xswiftc -Xfrontend -Xswiftc $(flag))
+	-Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=.
 
 dist: man
 	@Tools/install-packages dpkg-dev
