@@ -71,6 +71,13 @@ struct CoverageTests {
         #expect(result.verdict == .exact, "\(result.exact) of \(result.truths)")
     }
 
+    /// All of the reservation was gone through for data beside the code, while the target stood.
+    @Test("with W^X enforced, 64 TiB of reserved memory hold no one", .timeLimit(.minutes(1)))
+    func reservation() throws {
+        let item = try #require(Self.cases.first { $0.name == "h07-huge-reservation" })
+        #expect(CaseRun(scaledDown: true, rwx: .trap).run(item).verdict == .exact)
+    }
+
     @Test("a packer's layers, who has made which, and where each was entered")
     func packer() throws {
         let item = try #require(Self.cases.first { $0.name == "r12-packer" })

@@ -24,7 +24,12 @@ struct SurroundingMemory {
         let before = budget
         var memory = OutsideMemory(of: pid)
         var pages: [ExecutionMemory.StoredPage] = []
-        for range in Self.ranges(of: mappings, around: address, stackPointer) where budget > 0 {
+        // The target waits meanwhile, and may have reserved any number of terabytes.
+        var reach = Self.reach
+        for range in Self.ranges(of: mappings, around: address, stackPointer)
+        where budget > 0 && reach > 0 {
+            let range = Self.nearest(range, to: address, limit: reach)
+            reach -= range.upperBound.rawValue - range.lowerBound.rawValue
             for page in memory.populatedPages(in: range) ?? [] where budget > 0 {
                 guard case .success(let bytes) = memory.readPage(at: page) else { continue }
                 pages.append(
@@ -36,6 +41,21 @@ struct SurroundingMemory {
         pagesLeft[pid] = left - (before - budget)
         return ExecutionMemory(
             mappings: mappings, pages: pages.sorted { $0.address < $1.address })
+    }
+
+    /// How many bytes of address space are gone through for pages that exist.
+    private static let reach: UInt64 = 4 << 30
+
+    /// The part of a range, at most `limit` bytes, that lies nearest to an address.
+    static func nearest(_ range: Range<Address>, to address: UInt64, limit: UInt64) -> Range<
+        Address
+    > {
+        let start = range.lowerBound.rawValue
+        let length = range.upperBound.rawValue - start
+        guard length > limit else { return range }
+        let middle = min(max(address & ~4095, start), start + length)
+        let first = min(max(middle, start + limit / 2) - limit / 2, start + length - limit)
+        return Address(first & ~4095)..<Address((first & ~4095) + limit)
     }
 
     /// The stack first, then what may hold data: the nearest to the code first.
