@@ -230,8 +230,8 @@ final class Enforcer: @unchecked Sendable {
             takeEnd(of: event.tid)
             return .later
         }
-        // (One that is stopped like its whole process stays so when it is let go.)
-        // And one that has just ended a call which is to be seen to first.
+        // Not one that is stopped like its whole process (it stays so when it is let go), nor one
+        // that has just ended a call which is to be seen to first.
         guard event.status >> 16 == Self.eventStop,
             isReleasing
                 || (event.status >> 8 & 0xFF == SIGTRAP && probeStops?.isRaised(event.tid) != true)

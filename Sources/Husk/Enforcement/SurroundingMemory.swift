@@ -47,9 +47,11 @@ struct SurroundingMemory {
     private static let reach: UInt64 = 4 << 30
 
     /// The part of a range, at most `limit` bytes, that lies nearest to an address.
-    static func nearest(_ range: Range<Address>, to address: UInt64, limit: UInt64) -> Range<
-        Address
-    > {
+    private static func nearest(_ range: Range<Address>, to address: UInt64, limit: UInt64)
+        -> Range<
+            Address
+        >
+    {
         let start = range.lowerBound.rawValue
         let length = range.upperBound.rawValue - start
         guard length > limit else { return range }
