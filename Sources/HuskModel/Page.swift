@@ -128,7 +128,8 @@ public enum PageReader: String, Hashable, Sendable, CaseIterable {
     /// resident. The target was running: the bytes may be younger than the transition.
     case processVMRead = "process-vm-readv"
     /// Husk, from outside with process_vm_readv(2), while W was kept from all of the process: no
-    /// one could write (`RWXMode.trap`).
+    /// one of it could write (`RWXMode.trap`). Through /proc/PID/mem where the process may not
+    /// read, and from the file behind shared memory that it has not got yet.
     case whileHeld = "process-vm-readv-held"
     /// Husk, from outside with process_vm_readv(2), while the process was stopped for it, because
     /// the ring was full: no thread of it could write.

@@ -31,6 +31,16 @@ final class EnforcedSpace {
         }
     }
 
+    /// What a page shows that is not in the process's page tables.
+    enum Source {
+        /// It has not been asked for.
+        case unknown
+        /// Nothing: the memory is the process's own.
+        case nothing
+        /// A file, or shared memory: the page at an address is at `address &+ distance` in it.
+        case file(distance: UInt64)
+    }
+
     /// A mapping, as the target asked for it.
     struct View {
         var range: Range<UInt64>
@@ -46,6 +56,7 @@ final class EnforcedSpace {
         var writer: UInt64?
         /// W is kept from its pages by a guard, not by their protection.
         var isGuarded = false
+        var source = Source.unknown
 
         func page(at address: UInt64) -> UInt64 {
             firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
@@ -182,9 +193,10 @@ final class EnforcedSpace {
         remove(range)
         let memory = shared[file] ?? Memory()
         shared[file] = memory
-        insert(
-            View(
-                range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize))
+        var view = View(
+            range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize)
+        view.source = .file(distance: offset &- range.lowerBound)
+        insert(view)
     }
 
     private func insert(_ view: View) {
@@ -207,6 +219,9 @@ final class EnforcedSpace {
             if part.memory === own { part.firstPage = part.range.lowerBound / Self.pageSize }
             // The kernel has taken the guard from what has moved (mm/mremap.c).
             part.isGuarded = false
+            if case .file(let distance) = part.source {
+                part.source = .file(distance: distance &+ old.lowerBound &- new)
+            }
             insert(part)
         }
     }
@@ -225,6 +240,13 @@ final class EnforcedSpace {
             if views[middle].range.upperBound > address { high = middle } else { low = middle + 1 }
         }
         return low < views.count && views[low].range.contains(address) ? low : nil
+    }
+
+    /// What its pages show that the process has not got, found out by `find` once.
+    func source(at address: UInt64, _ find: () -> Source) -> Source {
+        guard let index = index(at: address) else { return .nothing }
+        if case .unknown = views[index].source { views[index].source = find() }
+        return views[index].source
     }
 
     /// The parts of views that lie in a range.

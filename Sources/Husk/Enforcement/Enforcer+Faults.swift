@@ -184,17 +184,30 @@ extension Enforcer {
     ) {
         guard let view = tracee.space.view(at: range.lowerBound) else { return }
         var memory = OutsideMemory(of: tracee.pid)
+        let addresses = stride(from: range.lowerBound, to: range.upperBound, by: 4096)
         let populated =
             memory.populatedPages(in: Address(range.lowerBound)..<Address(range.upperBound))
-            ?? Array(stride(from: range.lowerBound, to: range.upperBound, by: 4096))
-        var pages: [(address: UInt64, bytes: [UInt8])] = []
-        for address in populated {
-            guard case .success(let bytes) = memory.readPage(at: address) else { continue }
+            .map(Set.init) ?? Set(addresses)
+        var pages: [(address: UInt64, body: Page.Body)] = []
+        for address in addresses {
             let number = view.page(at: address)
-            let digest = Digest(of: bytes)
-            guard view.memory.pages[number]?.digest != digest else { continue }
-            view.memory.pages[number, default: .init()].digest = digest
-            pages.append((address, bytes))
+            let content =
+                populated.contains(address)
+                ? memory.readWhateverProtection(at: address)
+                : readUnpopulated(address, view, in: range, &memory, tracee)
+            switch content {
+            case nil: continue
+            case .success(let bytes):
+                let digest = Digest(of: bytes)
+                guard view.memory.pages[number]?.digest != digest else { continue }
+                view.memory.pages[number, default: .init()].digest = digest
+                pages.append((address, .content(PageContent(bytes), reader: .whileHeld)))
+            case .failure(let failure):
+                // Killed meanwhile, it does not run what is here.
+                guard !tracee.hasMovedOn else { return }
+                view.memory.pages[number]?.digest = nil
+                pages.append((address, .unreadable(.fault, errno: failure.rawValue)))
+            }
         }
         guard !pages.isEmpty else { return }
         let sequence = tracee.space.noteExecution(at: range.lowerBound)
@@ -210,6 +223,31 @@ extension Enforcer {
                 region: view.range, asked: view.asked,
                 sequence: sequence, pages: pages,
                 writer: tracee.space.takeWriter(at: range.lowerBound), memory: surroundings))
+    }
+
+    /// What a page shows that the process has not got yet, as no one of it has asked for it. Nil:
+    /// it does not exist, or has never been anything but zeros.
+    private func readUnpopulated(
+        _ address: UInt64, _ view: EnforcedSpace.View, in range: Range<UInt64>,
+        _ memory: inout OutsideMemory, _ tracee: Tracee
+    ) -> Result<[UInt8], OutsideMemory.Errno>? {
+        let source = tracee.space.source(at: address) {
+            let region = MemoryMaps.regions(of: tracee.pid)?.first { $0.range.contains(address) }
+            guard let region, region.isShared, let offset = region.backing.fileOffset else {
+                return .nothing
+            }
+            return .file(distance: offset &- region.start.rawValue)
+        }
+        guard case .file(let distance) = source else { return nil }
+        // Not by asking the process: that makes the page exist, and may wait for the target.
+        let range = Address(range.lowerBound)..<Address(range.upperBound)
+        switch memory.readMappedFile(range, at: address &+ distance) {
+        case .page(let bytes):
+            let isKnown = view.memory.pages[view.page(at: address)]?.digest != nil
+            return isKnown || bytes.contains { $0 != 0 } ? .success(bytes) : nil
+        case .behindEnd: return nil
+        case .unknown: return .failure(OutsideMemory.Errno(rawValue: EFAULT))
+        }
     }
 }
 

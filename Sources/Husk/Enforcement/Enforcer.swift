@@ -33,8 +33,8 @@ final class Enforcer: @unchecked Sendable {
         var region: Range<UInt64>
         var asked: Protection
         var sequence: Int
-        /// The pages that are not as they were captured last.
-        var pages: [(address: UInt64, bytes: [UInt8])]
+        /// The pages that are not as they were captured last, or could not be read.
+        var pages: [(address: UInt64, body: Page.Body)]
         /// The instruction that has written to the region last when that was seen.
         var writer: UInt64?
         /// Of the first execution in a region.

@@ -51,6 +51,12 @@ struct OutsideMemory {
         return bytes.isEmpty ? .failure(Errno(rawValue: failure)) : .success(bytes)
     }
 
+    /// The same, also where the process itself has no right to read (-WX, --X).
+    mutating func readWhateverProtection(at address: UInt64) -> Result<[UInt8], Errno> {
+        if case .success(let bytes) = readPage(at: address) { return .success(bytes) }
+        return readProtectedPage(at: address)
+    }
+
     /// The same through /proc/PID/mem, which passes over protection (FOLL_FORCE).
     mutating func readProtectedPage(at address: UInt64) -> Result<[UInt8], Errno> {
         if memory == nil { memory = FileHandle("/proc/\(pid)/mem") }

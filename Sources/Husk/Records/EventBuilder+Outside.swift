@@ -338,17 +338,19 @@ extension EventBuilder {
         for page in capture.pages {
             emitPage(
                 at: page.address, transition.number, transition.id, transition.task, time,
-                .content(PageContent(page.bytes), reader: .whileHeld))
+                page.body)
         }
         open[transition.id] = nil
-        let captured = UInt64(capture.pages.count)
+        let told = UInt64(capture.pages.count)
+        let unreadable = UInt64(
+            capture.pages.count { if case .unreadable = $0.body { true } else { false } })
         emit(
             .transitionEnd(
                 TransitionEnd(
                     transition: transition.id, number: transition.number, task: transition.task,
-                    time: time, captured: captured, untouched: 0,
-                    unchanged: transition.length / UInt64(HUSK_PAGE_SIZE) - captured,
-                    unreadable: 0, lost: 0, stalledNanoseconds: 0)))
+                    time: time, captured: told - unreadable, untouched: 0,
+                    unchanged: transition.length / UInt64(HUSK_PAGE_SIZE) - told,
+                    unreadable: unreadable, lost: 0, stalledNanoseconds: 0)))
         emit(
             .execution(
                 Execution(

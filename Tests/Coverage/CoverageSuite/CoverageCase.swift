@@ -59,6 +59,8 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r19-elf32-rounds": Reason.noCall,
         "r20-read-and-signals": Reason.noCall,
         "r23-continued": Reason.noCall,
+        "r24-without-read": Reason.noCall,
+        "r25-written-by-child": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
