@@ -38,14 +38,15 @@ int husk_guard_open(void)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int husk_guard_begin(int fd)
+int husk_guard_begin(int fd, int with_unpopulated)
 {
 	struct uffdio_api api = {.api = UFFD_API,
 				 .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
 					     UFFD_FEATURE_THREAD_ID |
-					     UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
-					     UFFD_FEATURE_WP_UNPOPULATED};
+					     UFFD_FEATURE_WP_HUGETLBFS_SHMEM};
 
+	if (with_unpopulated)
+		api.features |= UFFD_FEATURE_WP_UNPOPULATED;
 	return checked(ioctl(fd, UFFDIO_API, &api));
 }
 

@@ -44,9 +44,23 @@ struct CoverageTests {
 
     private static let forTrapping = cases.filter(\.isForTrapping)
 
-    @Test("with W^X enforced, every generation is caught before it runs", arguments: forTrapping)
-    func trapped(_ item: CoverageCase) {
-        let result = CaseRun(scaledDown: true, rwx: .trap).run(item)
+    struct TrapRun: Sendable, CustomTestStringConvertible {
+        var item: CoverageCase
+        var guardLimit: GuardReach
+        var testDescription: String { "\(item.name), \(guardLimit.rawValue)" }
+    }
+
+    /// With all that there is, and as on Linux 5.19 to 6.3.
+    private static let trapRuns = [GuardReach.allPages, .existingPages].flatMap { limit in
+        forTrapping.map { TrapRun(item: $0, guardLimit: limit) }
+    }
+
+    @Test("with W^X enforced, every generation is caught before it runs", arguments: trapRuns)
+    func trapped(_ trapRun: TrapRun) {
+        let item = trapRun.item
+        var run = CaseRun(scaledDown: true, rwx: .trap)
+        run.guardLimit = trapRun.guardLimit
+        let result = run.run(item)
         switch result.verdict {
         case .exact: #expect(result.note == nil)
         case .skipped: print("skipped: \(item.name): \(result.note ?? "")")

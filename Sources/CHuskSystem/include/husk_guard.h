@@ -17,9 +17,9 @@ int husk_descriptor_of(int pidfd, int fd);
 /* userfaultfd(2) of the calling process, to try whether there can be guards, or -errno. */
 int husk_guard_open(void);
 
-/* UFFDIO_API: asks for what a guard needs: who writes, and pages that do not exist yet. -EINVAL:
- * this kernel does not have it (Linux 6.4). */
-int husk_guard_begin(int fd);
+/* UFFDIO_API: asks for what a guard needs: who writes (Linux 5.19), and to keep W from pages that do
+ * not exist yet (6.4). -EINVAL: this kernel does not have it; it may be asked for less. */
+int husk_guard_begin(int fd, int with_unpopulated);
 
 /* UFFDIO_REGISTER for write-protection. -EINVAL: not memory of that kind. */
 int husk_guard_register(int fd, uint64_t start, uint64_t length);

@@ -54,9 +54,14 @@ final class EnforcedSpace {
         var isUntouched = false
         /// The instruction that has written to it last when that was seen.
         var writer: UInt64?
-        /// W is kept from its pages by a guard, not by their protection.
-        var isGuarded = false
+        /// From which of its pages W is kept by a guard, not by their protection.
+        var guarded = GuardReach.none
         var source = Source.unknown
+
+        var isGuarded: Bool { guarded != .none }
+        var keepsWriteByGuardOnly: Bool {
+            guarded == .allPages || (guarded == .existingPages && !isUntouched)
+        }
 
         func page(at address: UInt64) -> UInt64 {
             firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
@@ -72,11 +77,13 @@ final class EnforcedSpace {
         /// What has to be done so that a range of it is executable or written.
         func change(_ range: Range<UInt64>, isExecutable: Bool) -> Change {
             let keepsWrite = isExecutable || isUntouched
+            // What is untouched may not exist yet; what is executable does (Enforcer+Faults.swift).
+            let isByGuard = isExecutable ? isGuarded : guarded == .allPages
             var kept: Protection = isExecutable ? [] : .execute
-            if keepsWrite, !isGuarded { kept.insert(.write) }
+            if keepsWrite, !isByGuard { kept.insert(.write) }
             return Change(
                 range: range, protection: asked.subtracting(kept),
-                isWriteProtected: isGuarded ? keepsWrite : nil)
+                isWriteProtected: isGuarded ? keepsWrite && isByGuard : nil)
         }
     }
 
@@ -92,6 +99,9 @@ final class EnforcedSpace {
     var callAddress: UInt64?
     /// Keeps writes from its pages; nil: there is none, or none yet.
     var writeGuard: WriteGuard?
+    /// When W has been given back last that had been kept by a protection (CLOCK_MONOTONIC, ns): a
+    /// call that had failed for want of it may not have been seen yet.
+    var lastGiven: UInt64 = 0
     /// It has been found out that it can have no guard.
     var hasNoGuard = false
     /// Ranges that a call may write to, until the next stop makes that their state.
@@ -218,7 +228,7 @@ final class EnforcedSpace {
             part.range = (new + offset)..<(new + end)
             if part.memory === own { part.firstPage = part.range.lowerBound / Self.pageSize }
             // The kernel has taken the guard from what has moved (mm/mremap.c).
-            part.isGuarded = false
+            part.guarded = .none
             if case .file(let distance) = part.source {
                 part.source = .file(distance: distance &+ old.lowerBound &- new)
             }
@@ -293,12 +303,12 @@ final class EnforcedSpace {
     }
 
     /// From now on a view is guarded, or is not.
-    func setGuarded(_ isGuarded: Bool, at address: UInt64) {
+    func setGuarded(_ guarded: GuardReach, at address: UInt64) {
         guard let index = index(at: address) else { return }
-        views[index].isGuarded = isGuarded
+        views[index].guarded = guarded
         let length = views[index].range.upperBound - views[index].range.lowerBound
         // A guard's mark takes eight bytes for each page, also of those that do not exist.
-        if isGuarded, length > Self.markedLimit { views[index].isUntouched = false }
+        if guarded == .allPages, length > Self.markedLimit { views[index].isUntouched = false }
     }
 
     private static let markedLimit: UInt64 = 16 << 20
@@ -351,11 +361,12 @@ final class EnforcedSpace {
 
     /// Lets all pages be written. Returns what has to be done; empty: they were already.
     ///
-    /// - Parameter unguardedOnly: leaves views alone that have a guard.
+    /// - Parameter unguardedOnly: leaves views alone from which W is kept by a guard only.
     func makeAllWritten(unguardedOnly: Bool = false) -> [Change] {
         var changes: [Change] = []
         var emptied: [(memory: Memory, pages: [UInt64])] = []
-        for index in views.indices where !(unguardedOnly && views[index].isGuarded) {
+        for index in views.indices
+        where !(unguardedOnly && views[index].keepsWriteByGuardOnly) {
             let wasUntouched = views[index].isUntouched
             views[index].isUntouched = false
             let view = views[index]

@@ -15,7 +15,8 @@ extension Enforcer {
         var hasFailed: Bool { (-4095 ... -1).contains(result) }
     }
 
-    func handleCall(_ tracee: Tracee) {
+    /// - Parameter time: when the call ended (CLOCK_MONOTONIC, ns).
+    func handleCall(_ tracee: Tracee, endedAt time: UInt64) {
         guard let registers = tracee.registers else { return }
         let call = Self.decode(registers, isNarrow: isNarrowCall(tracee, registers))
         if tracee.hasOwedStop, call.call == nil {
@@ -24,7 +25,7 @@ extension Enforcer {
         }
         if call.result == -Int64(EFAULT) {
             // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces.
-            restartIfKept(tracee, registers, unguardedOnly: call.call != .mremap)
+            restartIfKept(tracee, registers, at: time, unguardedOnly: call.call != .mremap)
             return
         }
         guard let kind = call.call else {
@@ -51,6 +52,8 @@ extension Enforcer {
             tracee.space.move(
                 range, to: result, length: length,
                 keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
+            // Pages that stay behind without their content have lost the guard's mark with it.
+            makeWritten(range, by: tracee)
             // Pages that have moved are guarded no more, and what they have left is not yet.
             let moved = result..<max(result, result &+ length)
             for view in tracee.space.parts(in: range) + tracee.space.parts(in: moved) {
@@ -60,18 +63,24 @@ extension Enforcer {
         }
     }
 
-    /// The kernel could not write to memory of the target's. If W is kept from some, it is given
-    /// back, and the call made again.
+    /// The kernel could not write to memory of the target's. If W is kept from some, or was then
+    /// (another thread has made it be given back since), it is given back, and the call made again.
     private func restartIfKept(
-        _ tracee: Tracee, _ registers: user_regs_struct, unguardedOnly: Bool
+        _ tracee: Tracee, _ registers: user_regs_struct, at time: UInt64, unguardedOnly: Bool
     ) {
-        guard makeAllWritten(tracee, unguardedOnly: unguardedOnly) else { return }
+        guard
+            makeAllWritten(tracee, unguardedOnly: unguardedOnly)
+                || tracee.space.lastGiven &+ Self.wayToEnd >= time
+        else { return }
         var registers = registers
         registers.rax = registers.orig_rax
         registers.orig_rax = .max
         registers.rip -= 2  // `syscall`, `int 0x80`
         tracee.set(registers)
     }
+
+    /// How long ago a call that has just ended may have failed to write, in ns.
+    private static let wayToEnd: UInt64 = 1_000_000
 
     // MARK: What has been asked for
 

@@ -95,10 +95,29 @@ extension Enforcer {
     }
 
     private func letExecute(_ tracee: Tracee, _ page: UInt64, _ registers: user_regs_struct) {
-        let run = tracee.space.run(at: page, block: Self.block)
+        let run = existing(tracee.space.run(at: page, block: Self.block), around: page, tracee)
         // First no one can write any more, then it is read.
         apply(tracee.space.setState(run, isExecutable: true), by: tracee)
         capture(tracee, run, registers)
+    }
+
+    /// What a guard can keep writes from, of a run of pages: those that exist, around one of them.
+    private func existing(
+        _ run: Range<UInt64>, around page: UInt64, _ tracee: Tracee
+    ) -> Range<UInt64> {
+        guard tracee.space.view(at: page)?.guarded == .existingPages else { return run }
+        var memory = OutsideMemory(of: tracee.pid)
+        // The fetch has brought it in, but not where the process may not read.
+        _ = memory.readWhateverProtection(at: page)
+        let pages = Set(
+            memory.populatedPages(in: Address(run.lowerBound)..<Address(run.upperBound)) ?? [])
+        var start = page
+        var end = page + Self.pageSize
+        while start > run.lowerBound, pages.contains(start - Self.pageSize) {
+            start -= Self.pageSize
+        }
+        while end < run.upperBound, pages.contains(end) { end += Self.pageSize }
+        return start..<end
     }
 
     /// One instruction that writes to the page it is on, or that has made no progress because
@@ -139,7 +158,7 @@ extension Enforcer {
         }
         tracee.forgetFault()
         // The instruction was a call.
-        if probeStops?.take(tracee.tid) == true { resynchronise(tracee, nil) }
+        if probeStops?.take(tracee.tid) != nil { resynchronise(tracee, nil) }
         if isGenuine, let signal {
             // The instruction has a fault of its own: it goes on with that.
             _ = husk_trace_set_signal(tracee.tid, &info)

@@ -36,7 +36,8 @@ extension Enforcer {
         guard let view = space.view(at: range.lowerBound), view.asked.contains(.write),
             let writeGuard = writeGuard(of: tracee)
         else { return }
-        space.setGuarded(writeGuard.register(view.range), at: range.lowerBound)
+        space.setGuarded(
+            writeGuard.register(view.range) ? writeGuard.reach : .none, at: range.lowerBound)
     }
 
     private func writeGuard(of tracee: Tracee) -> WriteGuard? {
@@ -56,7 +57,8 @@ extension Enforcer {
     /// taken over.
     private func makeGuard(_ tracee: Tracee) -> WriteGuard? {
         // A filter may end a program for a call that it never makes.
-        guard ProcFolder(process: tracee.tid).statusNumber("Seccomp") == 0 else { return nil }
+        guard guardLimit > .none, ProcFolder(process: tracee.tid).statusNumber("Seccomp") == 0
+        else { return nil }
         if guardWatch == nil {
             guardWatch = try? GuardWatch(waking: .current, by: Self.wakeSignal)
         }
@@ -70,7 +72,7 @@ extension Enforcer {
         let pidfd = OwnedDescriptor(process)
         let copy = husk_descriptor_of(pidfd.number, Int32(made))
         guard copy >= 0 else { return nil }
-        return WriteGuard(OwnedDescriptor(copy))
+        return WriteGuard(OwnedDescriptor(copy), of: tracee.pid, upTo: guardLimit)
     }
 
     /// A child begins with its parent's protections of some moment, and without a guard: all that it
@@ -80,7 +82,7 @@ extension Enforcer {
         _ = space.makeAllWritten()
         for view in space.views {
             if view.isGuarded {
-                space.setGuarded(false, at: view.range.lowerBound)
+                space.setGuarded(.none, at: view.range.lowerBound)
                 putUnderGuard(tracee, view.range)
             }
             guard let view = space.view(at: view.range.lowerBound) else { continue }

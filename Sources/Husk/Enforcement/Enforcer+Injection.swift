@@ -121,9 +121,13 @@ extension Enforcer {
         for change in changes where !change.range.isEmpty {
             let writeGuard = tracee.space.writeGuard
             // W is kept before X is given, and given after X is kept.
-            if change.isWriteProtected == true { writeGuard?.protect(change.range) }
+            var protection = change.protection
+            if change.isWriteProtected == true, writeGuard?.protect(change.range) != true {
+                protection.remove(.write)
+            }
             defer { if change.isWriteProtected == false { writeGuard?.allow(change.range) } }
-            guard let result = protect(change.range, change.protection, by: tracee), result < 0
+            defer { noteGiven(change, tracee.space) }
+            guard let result = protect(change.range, protection, by: tracee), result < 0
             else { continue }
             if result == -Int(ENOMEM), let view = tracee.space.view(at: change.range.lowerBound),
                 isMapped(view.range, of: tracee.pid)
@@ -133,6 +137,13 @@ extension Enforcer {
                 tracee.space.remove(change.range)
             }
         }
+    }
+
+    private func noteGiven(_ change: EnforcedSpace.Change, _ space: EnforcedSpace) {
+        guard change.protection.contains(.write), change.isWriteProtected != true,
+            space.writeGuard?.reach != .allPages || change.isWriteProtected == nil
+        else { return }
+        space.lastGiven = SystemClock.monotonic
     }
 
     private func protect(
@@ -159,11 +170,20 @@ extension Enforcer {
         _ = tracee.space.setState(view.range, isExecutable: false)
         let whole = view.change(view.range, isExecutable: false)
         _ = protect(whole.range, whole.protection, by: tracee)
+        noteGiven(whole, tracee.space)
         tracee.space.writeGuard?.allow(view.range)
         guard change.range != view.range, change.protection != whole.protection else { return }
-        if let result = protect(change.range, change.protection, by: tracee), result < 0 { return }
+        var protection = change.protection
+        if change.isWriteProtected == true,
+            tracee.space.writeGuard?.protect(change.range) != true
+        {
+            protection.remove(.write)
+        }
+        if let result = protect(change.range, protection, by: tracee), result < 0 {
+            tracee.space.writeGuard?.allow(change.range)
+            return
+        }
         _ = tracee.space.setState(change.range, isExecutable: true)
-        if change.isWriteProtected == true { tracee.space.writeGuard?.protect(change.range) }
     }
 
     static let mprotect = 10  // arch/x86/entry/syscalls/syscall_64.tbl

@@ -60,6 +60,7 @@ final class Enforcer: @unchecked Sendable {
     /// The sixth argument of calls in a target's name: the probes pass over them.
     let mark: UInt64
     let followsChildren: Bool
+    let guardLimit: GuardReach
     /// Readable when there are captures to be taken.
     let news: OwnedDescriptor
     private let captures = Mutex<[Capture]>([])
@@ -101,9 +102,14 @@ final class Enforcer: @unchecked Sendable {
     /// How many captures may wait for their reader.
     private static let queueLimit = 4096
 
-    /// - Parameter kept: the capabilities that its threads keep; nil: all.
-    init(followsChildren: Bool, keeping kept: CapabilitySet?) throws(HuskError) {
+    /// - Parameters:
+    ///   - guardLimit: the most that is kept from targets by guards.
+    ///   - kept: the capabilities that its threads keep; nil: all.
+    init(
+        followsChildren: Bool, guardLimit: GuardReach, keeping kept: CapabilitySet?
+    ) throws(HuskError) {
         self.kept = kept
+        self.guardLimit = guardLimit
         var random = SystemRandomNumberGenerator()
         mark = random.next() | 1 << 63 | 1 << 31
         self.followsChildren = followsChildren
@@ -276,7 +282,7 @@ final class Enforcer: @unchecked Sendable {
         case Self.eventStop:
             takeBack(tracee)
             // A SIGCONT has taken it back.
-            if takeRaisedStop(tracee) { handleCall(tracee) }
+            if let time = probeStops?.take(tracee.tid) { handleCall(tracee, endedAt: time) }
             if [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) {
                 stayStopped(tracee)
             } else {
@@ -311,7 +317,9 @@ final class Enforcer: @unchecked Sendable {
         takeBack(tracee)
         let isOurs = Self.isRaisedByProbe(signal, info)
         // Other signals may come first.
-        if takeRaisedStop(tracee) || isOurs { handleCall(tracee) }
+        if let time = probeStops?.take(tracee.tid) ?? (isOurs ? SystemClock.monotonic : nil) {
+            handleCall(tracee, endedAt: time)
+        }
         switch signal {
         case SIGSTOP where isOurs:
             // The ring's thread takes its note away before it sends SIGCONT, and a SIGCONT that
@@ -327,11 +335,6 @@ final class Enforcer: @unchecked Sendable {
         default:
             deliver(signal, info, to: tracee)
         }
-    }
-
-    /// A probe has raised a stop, whatever has stopped the thread now.
-    private func takeRaisedStop(_ tracee: Tracee) -> Bool {
-        probeStops?.take(tracee.tid) == true
     }
 
     /// It is stopped like its whole process.

@@ -28,10 +28,14 @@ struct ProbeStops: Sendable {
         return bpf_map_lookup_elem(raisedMap, &key, &value) == 0
     }
 
-    /// True: one had been raised; what it is for is to be seen to now.
-    func take(_ tid: Int32) -> Bool {
+    /// When one has been raised (CLOCK_MONOTONIC, ns): what it is for is to be seen to now. Nil:
+    /// none has.
+    func take(_ tid: Int32) -> UInt64? {
         var key = UInt32(bitPattern: tid)
-        return bpf_map_delete_elem(raisedMap, &key) == 0
+        var time: UInt64 = 0
+        guard bpf_map_lookup_elem(raisedMap, &key, &time) == 0 else { return nil }
+        bpf_map_delete_elem(raisedMap, &key)
+        return time
     }
 
     /// The thread has ended.

@@ -10,12 +10,26 @@ internal import Synchronization
 /// no one waits any more.
 final class WriteGuard {
     private let descriptor: OwnedDescriptor
+    private let pid: Int32
+    /// Never ``GuardReach/none``.
+    let reach: GuardReach
 
-    /// - Parameter descriptor: a userfaultfd of the process.
-    /// Nil: the kernel does not have what is needed (Linux 6.4).
-    init?(_ descriptor: consuming OwnedDescriptor) {
-        guard husk_guard_begin(descriptor.number) == 0 else { return nil }
+    /// - Parameters:
+    ///   - descriptor: a userfaultfd of the process `pid`.
+    ///   - limit: the most that is asked for.
+    /// Nil: the kernel does not have what is needed (Linux 5.19).
+    init?(
+        _ descriptor: consuming OwnedDescriptor, of pid: Int32, upTo limit: GuardReach = .allPages
+    ) {
+        if limit >= .allPages, husk_guard_begin(descriptor.number, 1) == 0 {
+            reach = .allPages
+        } else if limit >= .existingPages, husk_guard_begin(descriptor.number, 0) == 0 {
+            reach = .existingPages
+        } else {
+            return nil
+        }
         self.descriptor = descriptor
+        self.pid = pid
     }
 
     var number: Int32 { descriptor.number }
@@ -25,13 +39,28 @@ final class WriteGuard {
         husk_guard_register(number, range.lowerBound, range.upperBound - range.lowerBound) == 0
     }
 
-    func protect(_ range: Range<UInt64>) {
-        _ = husk_guard_protect(number, range.lowerBound, range.upperBound - range.lowerBound, 1)
-    }
+    /// False: of a part of it at least, W is not kept (the target has made something else of it).
+    func protect(_ range: Range<UInt64>) -> Bool { set(range, isProtected: true) }
 
     func allow(_ range: Range<UInt64>) {
-        let length = range.upperBound - range.lowerBound
-        if husk_guard_protect(number, range.lowerBound, length, 0) != 0 { wake(range) }
+        if !set(range, isProtected: false) { wake(range) }
+    }
+
+    private func set(_ range: Range<UInt64>, isProtected: Bool) -> Bool {
+        func set(_ range: Range<UInt64>) -> Int32 {
+            husk_guard_protect(
+                number, range.lowerBound, range.upperBound - range.lowerBound, isProtected ? 1 : 0)
+        }
+        let result = set(range)
+        guard result == -ENOENT, reach == .existingPages else { return result == 0 }
+        // Before Linux 6.4 it has to lie in one mapping, and protections make several of one.
+        let parts = (MemoryMaps.regions(of: pid) ?? []).map { $0.range.clamped(to: range) }
+            .filter { !$0.isEmpty }
+        var next = range.lowerBound
+        for part in parts where set(part) == 0 && part.lowerBound == next {
+            next = part.upperBound
+        }
+        return next == range.upperBound
     }
 
     /// Who waits there tries again.

@@ -270,11 +270,11 @@ public struct SystemReport: Sendable {
     private static func writeGuard() -> Check {
         let name = "write guard"
         let made = husk_guard_open()
-        guard made >= 0, WriteGuard(OwnedDescriptor(made)) != nil else {
+        guard made >= 0, let writeGuard = WriteGuard(OwnedDescriptor(made), of: getpid()) else {
             return Check(
                 name: name, status: .limited,
                 detail: "with --rwx trap, calls that write into code can fail in between",
-                hint: "userfaultfd(2) with write protection: Linux 6.4, and CAP_SYS_PTRACE")
+                hint: "userfaultfd(2) with write protection: Linux 5.19, and CAP_SYS_PTRACE")
         }
         let setting = readFile("/proc/sys/vm/unprivileged_userfaultfd", limit: 16)
         guard setting?.first == UInt8(ascii: "1") else {
@@ -283,6 +283,13 @@ public struct SystemReport: Sendable {
                 detail: "--rwx trap has one for privileged programs; other programs' calls that "
                     + "write into code can fail in between",
                 hint: "sysctl vm.unprivileged_userfaultfd=1 allows it to all; see docs/rwx.md")
+        }
+        guard writeGuard.reach == .allPages else {
+            return Check(
+                name: name, status: .limited,
+                detail: "--rwx trap has one for pages that exist; calls that are the first to "
+                    + "write into new memory can fail in between",
+                hint: "from Linux 6.4 on there is one for all pages; see docs/rwx.md")
         }
         return Check(name: name, status: .ok, detail: "--rwx trap has one for all programs")
     }

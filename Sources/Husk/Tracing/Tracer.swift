@@ -106,7 +106,10 @@ public final class Tracer: Sendable {
         let enforces = configuration.rwx == .trap
         let kept = configuration.givesUpCapabilities ? CapabilitySet.tracing : nil
         let enforcer =
-            enforces ? try Enforcer(followsChildren: following, keeping: kept) : nil
+            enforces
+            ? try Enforcer(
+                followsChildren: following, guardLimit: configuration.guardLimit, keeping: kept)
+            : nil
         let probes = try ProbeObject.attached(
             ProbeObject.Options(
                 ringSize: configuration.ringSize,

@@ -39,6 +39,9 @@ extension Tracer {
         public var referencesFiles = false
         /// How memory that can change without a call is followed.
         public var rwx = RWXMode.observe
+        /// The most that ``RWXMode/trap`` keeps from targets by guards: to try on one kernel what
+        /// there is on others.
+        package var guardLimit = GuardReach.allPages
         /// CPU samples per second that find such memory running; 0: none are taken.
         public var sampleRate = 99
         /// How often such memory is looked at from outside while it is being written; the

@@ -53,7 +53,7 @@ struct {
 	__uint(max_entries, MAX_THREADS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); /* the thread's number, as Husk counts */
-	__type(value, __u64);
+	__type(value, __u64); /* when: CLOCK_MONOTONIC, ns */
 } raised_stops SEC(".maps");
 
 /* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
@@ -62,7 +62,7 @@ static __always_inline void stop_for_enforcer(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	__u32 tracer, tid;
-	__u64 one = 1;
+	__u64 now;
 
 	if (!config.enforcer || !BPF_CORE_READ(task, ptrace) || enforcer_says(ENFORCER_LEAVES))
 		return;
@@ -73,7 +73,8 @@ static __always_inline void stop_for_enforcer(void)
 	if (tracer != config.enforcer)
 		return;
 	tid = current_tid();
-	bpf_map_update_elem(&raised_stops, &tid, &one, BPF_ANY);
+	now = bpf_ktime_get_ns();
+	bpf_map_update_elem(&raised_stops, &tid, &now, BPF_ANY);
 	bpf_send_signal_thread(SIGSTOP);
 }
 

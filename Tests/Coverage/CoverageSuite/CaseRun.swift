@@ -20,6 +20,7 @@ public struct CaseRun {
     public var probes: ProbeKind?
     public var scaledDown: Bool
     public var rwx: RWXMode
+    package var guardLimit = GuardReach.allPages
 
     public init(
         method: CopyMethod? = nil, probes: ProbeKind? = nil, scaledDown: Bool = false,
@@ -53,6 +54,7 @@ public struct CaseRun {
         configuration.copyMethod = method
         configuration.probeKind = probes
         configuration.rwx = rwx
+        configuration.guardLimit = guardLimit
         configuration.retainsPages = false
         configuration.eventBufferLimit = 0
         configuration.onEvent = { event in events.update { $0.append(event) } }

@@ -33,6 +33,9 @@ struct RunCases: ParsableCommand {
     @Option(help: "Memory that is writable and executable: observe or trap.")
     var rwx = "observe"
 
+    @Option(help: "What trap keeps by guards at most: none, existing-pages or all-pages.")
+    var guards = GuardReach.allPages.rawValue
+
     @Option(help: "Write the verdicts to this file, for `report`.")
     var json: String?
 
@@ -59,7 +62,11 @@ struct RunCases: ParsableCommand {
         guard let rwx = RWXMode(rawValue: rwx) else {
             throw ValidationError("--rwx is observe or trap.")
         }
-        let run = CaseRun(method: method, probes: kind, scaledDown: small, rwx: rwx)
+        guard let guards = GuardReach(rawValue: guards) else {
+            throw ValidationError("--guards is none, existing-pages or all-pages.")
+        }
+        var run = CaseRun(method: method, probes: kind, scaledDown: small, rwx: rwx)
+        run.guardLimit = guards
         let cases = try CoverageCase.all(in: folder).filter { item in
             // (Those that look for a tracer find one in trap mode, and say so.)
             (rwx != .trap || !item.seesTracers)
