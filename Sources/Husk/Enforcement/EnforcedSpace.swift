@@ -33,9 +33,9 @@ final class EnforcedSpace {
 
     /// What a page shows that is not in the process's page tables.
     enum Source {
-        /// It has not been asked for.
-        case unknown
-        /// Nothing: the memory is the process's own.
+        /// Nothing: the memory is the process's own, and of no file.
+        case anonymous
+        /// Nothing that has to be looked at: its own pages of a file, as they were mapped.
         case nothing
         /// A file, or shared memory: the page at an address is at `address &+ distance` in it.
         case file(distance: UInt64)
@@ -56,7 +56,7 @@ final class EnforcedSpace {
         var writer: UInt64?
         /// From which of its pages W is kept by a guard, not by their protection.
         var guarded = GuardReach.none
-        var source = Source.unknown
+        var source: Source
 
         var isGuarded: Bool { guarded != .none }
         var keepsWriteByGuardOnly: Bool {
@@ -95,6 +95,10 @@ final class EnforcedSpace {
     private var own = Memory()
     /// Of files, by their identity: a page's number is that in the file.
     private var shared: [Timeline.FileKey: Memory] = [:]
+    /// Known to be memory of the process's own and of no file, whatever may be done with it at
+    /// present: disjoint.
+    private var anonymous: [Range<UInt64>] = []
+    private static let anonymousLimit = 256
     /// An instruction `syscall` in it, once that has been looked for.
     var callAddress: UInt64?
     /// Keeps writes from its pages; nil: there is none, or none yet.
@@ -135,6 +139,7 @@ final class EnforcedSpace {
 
     func removeAll() {
         views = []
+        anonymous = []
         own = Memory()
         shared = [:]
         callAddress = nil
@@ -145,6 +150,7 @@ final class EnforcedSpace {
 
     /// Forgets what is in a range: the target has made something else of it.
     func remove(_ range: Range<UInt64>) {
+        forgetAnonymous(range)
         guard !range.isEmpty, views.contains(where: { $0.range.overlaps(range) }) else { return }
         views = views.flatMap { view -> [View] in
             guard view.range.overlaps(range) else { return [view] }
@@ -170,11 +176,12 @@ final class EnforcedSpace {
     }
 
     /// Adds memory of the process's own, in the place of what was there.
-    func add(_ range: Range<UInt64>, asked: Protection) {
+    func add(_ range: Range<UInt64>, asked: Protection, source: Source) {
         remove(range)
+        if case .anonymous = source { noteAnonymous(range) }
         var view = View(
             range: range, asked: asked, memory: own,
-            firstPage: range.lowerBound / Self.pageSize)
+            firstPage: range.lowerBound / Self.pageSize, source: source)
         view.isUntouched = true
         insert(view)
     }
@@ -203,10 +210,65 @@ final class EnforcedSpace {
         remove(range)
         let memory = shared[file] ?? Memory()
         shared[file] = memory
-        var view = View(
-            range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize)
-        view.source = .file(distance: offset &- range.lowerBound)
-        insert(view)
+        insert(
+            View(
+                range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize,
+                source: .file(distance: offset &- range.lowerBound)))
+    }
+
+    /// The memory that is seen at an address is seen at a range, too, which the same is asked of.
+    func duplicate(_ address: UInt64, at range: Range<UInt64>) {
+        guard !range.isEmpty, let view = view(at: address), let file = file(of: view) else {
+            return
+        }
+        add(range, asked: view.asked, of: file, at: view.page(at: address) * Self.pageSize)
+    }
+
+    /// The file that a view shows; nil: it shows memory of the process's own.
+    func file(of view: View) -> Timeline.FileKey? {
+        shared.first { $0.value === view.memory }?.key
+    }
+
+    /// Whether a region, or a part of one, that lies within a view may still be what the view is of.
+    func isOf(_ view: View, _ region: MappedRegion) -> Bool {
+        switch view.source {
+        case .anonymous: region.backing.file == nil
+        case .nothing: region.backing.file != nil && !region.isShared
+        case .file(let distance):
+            region.backing.file.map { Timeline.FileKey($0) } == file(of: view)
+                && region.backing.fileOffset.map { $0 &- region.start.rawValue } == distance
+        }
+    }
+
+    /// Whether all of a range is known to be memory of the process's own and of no file. Whatever
+    /// is mapped in its place is told: the probes go on to look at where such memory has been.
+    func isAnonymous(_ range: Range<UInt64>) -> Bool {
+        !range.isEmpty && anonymous.contains { $0.clamped(to: range) == range }
+    }
+
+    func noteAnonymous(_ range: Range<UInt64>) {
+        guard !range.isEmpty, !isAnonymous(range) else { return }
+        var range = range
+        anonymous.removeAll { other in
+            guard other.lowerBound <= range.upperBound, range.lowerBound <= other.upperBound else {
+                return false
+            }
+            range =
+                min(other.lowerBound, range.lowerBound)..<max(other.upperBound, range.upperBound)
+            return true
+        }
+        if anonymous.count >= Self.anonymousLimit { anonymous.removeFirst() }
+        anonymous.append(range)
+    }
+
+    private func forgetAnonymous(_ range: Range<UInt64>) {
+        guard anonymous.contains(where: { $0.overlaps(range) }) else { return }
+        anonymous = anonymous.flatMap { known in
+            [
+                known.lowerBound..<max(known.lowerBound, min(known.upperBound, range.lowerBound)),
+                min(known.upperBound, max(known.lowerBound, range.upperBound))..<known.upperBound,
+            ].filter { !$0.isEmpty }
+        }
     }
 
     private func insert(_ view: View) {
@@ -250,13 +312,6 @@ final class EnforcedSpace {
             if views[middle].range.upperBound > address { high = middle } else { low = middle + 1 }
         }
         return low < views.count && views[low].range.contains(address) ? low : nil
-    }
-
-    /// What its pages show that the process has not got, found out by `find` once.
-    func source(at address: UInt64, _ find: () -> Source) -> Source {
-        guard let index = index(at: address) else { return .nothing }
-        if case .unknown = views[index].source { views[index].source = find() }
-        return views[index].source
     }
 
     /// The parts of views that lie in a range.

@@ -29,38 +29,65 @@ extension Enforcer {
             return
         }
         guard let kind = call.call else {
-            resynchronise(tracee, nil)
+            reconcile(tracee, nil)
             return
         }
         let range = Self.pages(call.arguments[0], call.arguments[1])
         let result = UInt64(bitPattern: call.result)
         switch kind {
         case .mprotect, .pkeyMprotect:
-            // Half of it may have been done when it fails.
-            resynchronise(tracee, range, asked: call.hasFailed ? nil : call.arguments[2])
+            if call.hasFailed {
+                // Half of it may have been done.
+                reconcile(tracee, range)
+            } else {
+                resynchronise(
+                    tracee, range, asked: call.arguments[2],
+                    isAnonymous: tracee.space.isAnonymous(range))
+            }
         case _ where call.hasFailed: break
         case .munmap: tracee.space.remove(range)
         case .mmap:
             let made = Self.pages(result, call.arguments[1])
-            let isPrivate = call.arguments[3] & 0x22 == 0x22  // MAP_PRIVATE, MAP_ANONYMOUS
-            resynchronise(tracee, made, asked: isPrivate ? call.arguments[2] : nil)
+            resynchronise(
+                tracee, made, asked: call.arguments[2],
+                isAnonymous: call.arguments[3] & 0x2F == 0x22)  // MAP_PRIVATE, MAP_ANONYMOUS
         case .madvise:
             // Pages that were given back have lost the guard's mark with their content.
             makeWritten(range, by: tracee)
-        case .mremap:
-            let length = Self.pages(0, call.arguments[2]).upperBound
-            tracee.space.move(
-                range, to: result, length: length,
-                keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
-            // Pages that stay behind without their content have lost the guard's mark with it.
-            makeWritten(range, by: tracee)
-            // Pages that have moved are guarded no more, and what they have left is not yet.
-            let moved = result..<max(result, result &+ length)
-            for view in tracee.space.parts(in: range) + tracee.space.parts(in: moved) {
-                enforceView(tracee, view.range)
-            }
-        default: resynchronise(tracee, nil)
+        case .mremap: handleMove(tracee, range, call)
+        case .remapFilePages: handleRemapping(tracee, range, call)
+        default: reconcile(tracee, nil)
         }
+    }
+
+    private func handleMove(_ tracee: Tracee, _ old: Range<UInt64>, _ call: ReturningCall) {
+        let space = tracee.space
+        let result = UInt64(bitPattern: call.result)
+        let length = Self.pages(0, call.arguments[2]).upperBound
+        let new = result..<max(result, result &+ length)
+        if old.isEmpty {
+            // Of shared memory that makes another view, with what the old one may do at present.
+            space.remove(new)
+            space.duplicate(call.arguments[0], at: new)
+            enforceView(tracee, new)
+            return
+        }
+        space.move(
+            old, to: result, length: length,
+            keepsOld: call.arguments[3] & 4 != 0)  // MREMAP_DONTUNMAP
+        // Pages that stay behind without their content have lost the guard's mark with it.
+        makeWritten(old, by: tracee)
+        // Pages that have moved are guarded no more, and what they have left is not yet.
+        for view in space.parts(in: old) + space.parts(in: new) { enforceView(tracee, view.range) }
+    }
+
+    /// A view shows other pages of its file, with what it may do at present.
+    private func handleRemapping(_ tracee: Tracee, _ range: Range<UInt64>, _ call: ReturningCall) {
+        guard let view = tracee.space.parts(in: range).first,
+            let file = tracee.space.file(of: view)
+        else { return reconcile(tracee, range) }
+        tracee.space.add(range, asked: view.asked, of: file, at: call.arguments[3] << 12)
+        enforceView(tracee, range)
     }
 
     /// The kernel could not write to memory of the target's. If W is kept from some, or was then
@@ -84,43 +111,108 @@ extension Enforcer {
 
     // MARK: What has been asked for
 
-    /// Looks at what there is in a range (nil: everywhere) and enforces what has to be.
+    /// Looks at what there is in a range now, and enforces what has to be.
     ///
-    /// - Parameter asked: the protection that the whole range has now, if that is known and the
-    ///   range is of no file: then nothing has to be looked at.
-    func resynchronise(_ tracee: Tracee, _ range: Range<UInt64>?, asked: UInt64? = nil) {
+    /// - Parameters:
+    ///   - asked: the protection that the whole range has now.
+    ///   - isAnonymous: the range is known to be private memory without a file: then nothing has to
+    ///     be looked at.
+    private func resynchronise(
+        _ tracee: Tracee, _ range: Range<UInt64>, asked: UInt64, isAnonymous: Bool
+    ) {
         let space = tracee.space
-        if let range {
-            if space.parts(in: range).contains(where: \.isGuarded) {
-                space.writeGuard?.allow(range)
-            }
-            space.remove(range)
-        }
-        if let range, let asked {
+        if space.parts(in: range).contains(where: \.isGuarded) { space.writeGuard?.allow(range) }
+        space.remove(range)
+        if isAnonymous {
             let protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
+            space.noteAnonymous(range)
             if protection.contains([.write, .execute]) {
-                enforce(tracee, range, protection)
-                return
+                enforce(tracee, range, protection, source: .anonymous)
             }
-            // It may be one view of several.
-            if !protection.contains(.execute) { return }
+            return
         }
         guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        enforceUnknown(tracee, regions, in: range)
+    }
+
+    /// A call may have changed any part of a range (nil: of all memory): what is not any more as it
+    /// was left is what the target has asked for.
+    func reconcile(_ tracee: Tracee, _ range: Range<UInt64>?) {
+        let space = tracee.space
         let wanted = range ?? 0..<(1 << 63)
-        for region in regions where region.protection.contains([.write, .execute]) {
+        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        for piece in pieces(of: regions, in: wanted, space) {
+            guard let view = piece.view else { continue }
+            let isOther = !space.isOf(view, piece.region)
+            for change in space.present(view)
+            where isOther || !piece.region.protection.isSubset(of: change.protection) {
+                if view.isGuarded { space.writeGuard?.allow(change.range) }
+                space.remove(change.range)
+            }
+        }
+        // What has been put in the place of guarded memory may look like it, but is not guarded.
+        for view in space.parts(in: wanted) where view.isGuarded {
+            putUnderGuard(tracee, view.range)
+            makeWritten(view.range, by: tracee)
+        }
+        enforceUnknown(tracee, regions, in: wanted)
+    }
+
+    /// A region, or a part of one, with the view that it is, if it is one.
+    private struct Piece {
+        var region: MappedRegion
+        var view: EnforcedSpace.View?
+    }
+
+    /// The kernel joins what lies side by side and is alike: views and what is none.
+    private func pieces(
+        of regions: [MappedRegion], in wanted: Range<UInt64>, _ space: EnforcedSpace
+    ) -> [Piece] {
+        regions.flatMap { region -> [Piece] in
             let part = region.range.clamped(to: wanted)
-            guard !part.isEmpty, space.view(at: part.lowerBound) == nil else { continue }
+            guard !part.isEmpty else { return [] }
+            func clipped(_ range: Range<UInt64>) -> MappedRegion {
+                region.clipped(to: Address(range.lowerBound)..<Address(range.upperBound))
+            }
+            var pieces: [Piece] = []
+            var next = part.lowerBound
+            for view in space.parts(in: part) {
+                if next < view.range.lowerBound {
+                    pieces.append(Piece(region: clipped(next..<view.range.lowerBound)))
+                }
+                pieces.append(Piece(region: clipped(view.range), view: view))
+                next = view.range.upperBound
+            }
+            if next < part.upperBound {
+                pieces.append(Piece(region: clipped(next..<part.upperBound)))
+            }
+            return pieces
+        }
+    }
+
+    private func enforceUnknown(
+        _ tracee: Tracee, _ regions: [MappedRegion], in wanted: Range<UInt64>
+    ) {
+        for piece in pieces(of: regions, in: wanted, tracee.space) {
+            let region = piece.region
+            guard piece.view == nil, region.protection.contains([.write, .execute]) else {
+                continue
+            }
             if region.isShared, let file = region.backing.file {
                 add(tracee, region, file)
             } else {
-                enforce(tracee, part, region.protection)
+                enforce(
+                    tracee, region.range, region.protection,
+                    source: region.backing.file == nil ? .anonymous : .nothing)
             }
         }
-        enforceViews(tracee, regions)
+        enforceViews(tracee, pieces(of: regions, in: 0..<(1 << 63), tracee.space))
     }
 
-    private func enforce(_ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection) {
-        tracee.space.add(range, asked: asked)
+    private func enforce(
+        _ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection, source: EnforcedSpace.Source
+    ) {
+        tracee.space.add(range, asked: asked, source: source)
         enforceView(tracee, range)
     }
 
@@ -132,23 +224,23 @@ extension Enforcer {
     }
 
     /// Files of which the process has both a view to write and one to execute.
-    private func enforceViews(_ tracee: Tracee, _ regions: [MappedRegion]) {
-        var views: [Timeline.FileKey: [(region: MappedRegion, asked: Protection)]] = [:]
-        for region in regions {
+    private func enforceViews(_ tracee: Tracee, _ pieces: [Piece]) {
+        var views: [Timeline.FileKey: [(piece: Piece, asked: Protection)]] = [:]
+        for piece in pieces {
+            let region = piece.region
             guard let file = region.backing.file else { continue }
-            let known = tracee.space.view(at: region.start.rawValue)
-            let asked = known?.asked ?? region.protection
+            let asked = piece.view?.asked ?? region.protection
             guard asked.contains(.execute) || (region.isShared && asked.contains(.write)) else {
                 continue
             }
-            views[Timeline.FileKey(file), default: []].append((region, asked))
+            views[Timeline.FileKey(file), default: []].append((piece, asked))
         }
         for list in views.values {
-            guard list.contains(where: { $0.region.isShared && $0.asked.contains(.write) }),
+            guard list.contains(where: { $0.piece.region.isShared && $0.asked.contains(.write) }),
                 list.contains(where: { $0.asked.contains(.execute) })
             else { continue }
-            for (region, _) in list where tracee.space.view(at: region.start.rawValue) == nil {
-                if let file = region.backing.file { add(tracee, region, file) }
+            for (piece, _) in list where piece.view == nil {
+                if let file = piece.region.backing.file { add(tracee, piece.region, file) }
             }
         }
     }
@@ -186,7 +278,7 @@ extension Enforcer {
             // arch/x86/entry/syscalls/syscall_32.tbl
             let calls: [Int: SystemCall] = [
                 91: .munmap, 125: .mprotect, 163: .mremap, 192: .mmap, 219: .madvise,
-                380: .pkeyMprotect,
+                257: .remapFilePages, 380: .pkeyMprotect,
             ]
             let arguments = [
                 registers.rbx, registers.rcx, registers.rdx, registers.rsi, registers.rdi,
@@ -199,7 +291,8 @@ extension Enforcer {
         }
         // arch/x86/entry/syscalls/syscall_64.tbl
         let calls: [Int: SystemCall] = [
-            9: .mmap, 10: .mprotect, 11: .munmap, 25: .mremap, 28: .madvise, 329: .pkeyMprotect,
+            9: .mmap, 10: .mprotect, 11: .munmap, 25: .mremap, 28: .madvise, 216: .remapFilePages,
+            329: .pkeyMprotect,
         ]
         let arguments = [
             registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8,

@@ -158,7 +158,7 @@ extension Enforcer {
         }
         tracee.forgetFault()
         // The instruction was a call.
-        if probeStops?.take(tracee.tid) != nil { resynchronise(tracee, nil) }
+        if probeStops?.take(tracee.tid) != nil { reconcile(tracee, nil) }
         if isGenuine, let signal {
             // The instruction has a fault of its own: it goes on with that.
             _ = husk_trace_set_signal(tracee.tid, &info)
@@ -213,7 +213,7 @@ extension Enforcer {
             let content =
                 populated.contains(address)
                 ? memory.readWhateverProtection(at: address)
-                : readUnpopulated(address, view, in: range, &memory, tracee)
+                : readUnpopulated(address, view, in: range, &memory)
             switch content {
             case nil: continue
             case .success(let bytes):
@@ -248,16 +248,9 @@ extension Enforcer {
     /// it does not exist, or has never been anything but zeros.
     private func readUnpopulated(
         _ address: UInt64, _ view: EnforcedSpace.View, in range: Range<UInt64>,
-        _ memory: inout OutsideMemory, _ tracee: Tracee
+        _ memory: inout OutsideMemory
     ) -> Result<[UInt8], OutsideMemory.Errno>? {
-        let source = tracee.space.source(at: address) {
-            let region = MemoryMaps.regions(of: tracee.pid)?.first { $0.range.contains(address) }
-            guard let region, region.isShared, let offset = region.backing.fileOffset else {
-                return .nothing
-            }
-            return .file(distance: offset &- region.start.rawValue)
-        }
-        guard case .file(let distance) = source else { return nil }
+        guard case .file(let distance) = view.source else { return nil }
         // Not by asking the process: that makes the page exist, and may wait for the target.
         let range = Address(range.lowerBound)..<Address(range.upperBound)
         switch memory.readMappedFile(range, at: address &+ distance) {

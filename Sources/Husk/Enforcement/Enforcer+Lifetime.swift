@@ -105,7 +105,7 @@ extension Enforcer {
         for _ in 0..<Self.stoppingRounds {
             for tracee in tracees.values
             where tracee.pid == pid && interrupt(tracee, attempts: 500) == .stands {
-                resynchronise(tracee, nil)
+                reconcile(tracee, nil)
                 tracee.goOn()
                 return
             }

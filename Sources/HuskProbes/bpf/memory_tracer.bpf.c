@@ -139,7 +139,10 @@ static __always_inline bool before_call(struct thread *thread)
 		return false;
 	}
 	note_prior_regions(start, length);
-	if (config.enforcer && overlaps_changing(start, start + length))
+	/* (What is shared may be a view of such memory that may not write at present.) */
+	if (config.enforcer && (overlaps_changing(start, start + length) ||
+				((thread->prior_view || thread->prior_unseen) &&
+				 some_memory_changes())))
 		thread->wants_stop = 1;
 	if (thread->call == HUSK_CALL_MREMAP) {
 		thread->asks = thread->prior_executable;

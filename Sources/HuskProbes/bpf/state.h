@@ -210,7 +210,7 @@ struct thread {
 	__u32 prior_count;
 	__u8 prior_incomplete; /* more regions than `prior` holds, or the lock was taken */
 	__u8 prior_executable; /* one of them was executable */
-	__u8 prior_view;       /* one of them was shared and writable */
+	__u8 prior_view;       /* one of them was shared */
 	__u8 prior_changing;   /* one of them was executable and could change without a call */
 	__u8 deferred;         /* walking in a callback: may sleep, may wait */
 	__u8 give_up;          /* waited long enough: record losses from now on */

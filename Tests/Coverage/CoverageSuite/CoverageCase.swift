@@ -61,6 +61,8 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r23-continued": Reason.noCall,
         "r24-without-read": Reason.noCall,
         "r25-written-by-child": Reason.noCall,
+        "r26-other-views": Reason.noCall,
+        "r27-old-mmap": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
