@@ -14,7 +14,8 @@ internal import Synchronization
 /// has been written, and a write to one that has been executed. Calls as such are not stopped at.
 ///
 /// ptrace(2) belongs to a thread: all of it happens on the enforcer's own. Parts: what a stop
-/// means (this file), faults (Enforcer+Faults.swift), calls of the target (Enforcer+Calls.swift),
+/// means (this file), faults (Enforcer+Faults.swift), who waits to write (Enforcer+Guards.swift),
+/// calls of the target (Enforcer+Calls.swift), the memory that these make (Enforcer+Views.swift),
 /// calls in its name (Enforcer+Injection.swift), the beginning and the end
 /// (Enforcer+Lifetime.swift).
 final class Enforcer: @unchecked Sendable {

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+internal import HuskModel
+
+/// What the target has asked for: the views of memory from which W or X has to be kept, found in
+/// the kernel's list of its regions.
+extension Enforcer {
+    /// Looks at what there is in a range now, and enforces what has to be.
+    ///
+    /// - Parameters:
+    ///   - asked: the protection that the whole range has now.
+    ///   - isAnonymous: the range is known to be private memory without a file: then nothing has to
+    ///     be looked at.
+    func resynchronise(
+        _ tracee: Tracee, _ range: Range<UInt64>, asked: UInt64, isAnonymous: Bool
+    ) {
+        let space = tracee.space
+        if space.parts(in: range).contains(where: \.isGuarded) { space.writeGuard?.allow(range) }
+        space.remove(range)
+        if isAnonymous {
+            let protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
+            space.noteAnonymous(range)
+            if protection.contains([.write, .execute]) {
+                enforce(tracee, range, protection, source: .anonymous)
+            }
+            return
+        }
+        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        enforceUnknown(tracee, regions, in: range)
+    }
+
+    /// A call may have changed any part of a range (nil: of all memory): what is not any more as it
+    /// was left is what the target has asked for.
+    func reconcile(_ tracee: Tracee, _ range: Range<UInt64>?) {
+        let space = tracee.space
+        let wanted = range ?? 0..<(1 << 63)
+        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        for piece in pieces(of: regions, in: wanted, space) {
+            guard let view = piece.view else { continue }
+            let isOther = !space.isOf(view, piece.region)
+            for change in space.present(view)
+            where isOther || !piece.region.protection.isSubset(of: change.protection) {
+                if view.isGuarded { space.writeGuard?.allow(change.range) }
+                space.remove(change.range)
+            }
+        }
+        // What has been put in the place of guarded memory may look like it, but is not guarded.
+        for view in space.parts(in: wanted) where view.isGuarded {
+            putUnderGuard(tracee, view.range)
+            makeWritten(view.range, by: tracee)
+        }
+        enforceUnknown(tracee, regions, in: wanted)
+    }
+
+    /// A region, or a part of one, with the view that it is, if it is one.
+    private struct Piece {
+        var region: MappedRegion
+        var view: EnforcedSpace.View?
+    }
+
+    /// The kernel joins what lies side by side and is alike: views and what is none.
+    private func pieces(
+        of regions: [MappedRegion], in wanted: Range<UInt64>, _ space: EnforcedSpace
+    ) -> [Piece] {
+        regions.flatMap { region -> [Piece] in
+            let part = region.range.clamped(to: wanted)
+            guard !part.isEmpty else { return [] }
+            func clipped(_ range: Range<UInt64>) -> MappedRegion {
+                region.clipped(to: Address(range.lowerBound)..<Address(range.upperBound))
+            }
+            var pieces: [Piece] = []
+            var next = part.lowerBound
+            for view in space.parts(in: part) {
+                if next < view.range.lowerBound {
+                    pieces.append(Piece(region: clipped(next..<view.range.lowerBound)))
+                }
+                pieces.append(Piece(region: clipped(view.range), view: view))
+                next = view.range.upperBound
+            }
+            if next < part.upperBound {
+                pieces.append(Piece(region: clipped(next..<part.upperBound)))
+            }
+            return pieces
+        }
+    }
+
+    private func enforceUnknown(
+        _ tracee: Tracee, _ regions: [MappedRegion], in wanted: Range<UInt64>
+    ) {
+        for piece in pieces(of: regions, in: wanted, tracee.space) {
+            let region = piece.region
+            guard piece.view == nil, region.protection.contains([.write, .execute]) else {
+                continue
+            }
+            if region.isShared, let file = region.backing.file {
+                add(tracee, region, file)
+            } else {
+                enforce(
+                    tracee, region.range, region.protection,
+                    source: region.backing.file == nil ? .anonymous : .nothing)
+            }
+        }
+        enforceViews(tracee, pieces(of: regions, in: 0..<(1 << 63), tracee.space))
+    }
+
+    private func enforce(
+        _ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection, source: EnforcedSpace.Source
+    ) {
+        tracee.space.add(range, asked: asked, source: source)
+        enforceView(tracee, range)
+    }
+
+    /// Keeps from the view at a range what its pages are not to have at present.
+    func enforceView(_ tracee: Tracee, _ range: Range<UInt64>) {
+        putUnderGuard(tracee, range)
+        guard let view = tracee.space.view(at: range.lowerBound) else { return }
+        apply(tracee.space.present(view), by: tracee)
+    }
+
+    /// Files of which the process has both a view to write and one to execute.
+    private func enforceViews(_ tracee: Tracee, _ pieces: [Piece]) {
+        var views: [Timeline.FileKey: [(piece: Piece, asked: Protection)]] = [:]
+        for piece in pieces {
+            let region = piece.region
+            guard let file = region.backing.file else { continue }
+            let asked = piece.view?.asked ?? region.protection
+            guard asked.contains(.execute) || (region.isShared && asked.contains(.write)) else {
+                continue
+            }
+            views[Timeline.FileKey(file), default: []].append((piece, asked))
+        }
+        for list in views.values {
+            guard list.contains(where: { $0.piece.region.isShared && $0.asked.contains(.write) }),
+                list.contains(where: { $0.asked.contains(.execute) })
+            else { continue }
+            for (piece, _) in list where piece.view == nil {
+                if let file = piece.region.backing.file { add(tracee, piece.region, file) }
+            }
+        }
+    }
+
+    private func add(_ tracee: Tracee, _ region: MappedRegion, _ file: FileIdentity) {
+        tracee.space.add(
+            region.range, asked: region.protection, of: Timeline.FileKey(file),
+            at: region.backing.fileOffset ?? 0)
+        guard let view = tracee.space.view(at: region.start.rawValue) else { return }
+        apply(tracee.space.present(view), by: tracee)
+    }
+}
+
+extension MappedRegion {
+    var range: Range<UInt64> { start.rawValue..<end.rawValue }
+}
