@@ -9,6 +9,8 @@ extension Enforcer {
     /// What the registers tell of the call that a thread returns from.
     private struct ReturningCall {
         var call: SystemCall?
+        /// It is one of those that change memory, and told apart no further.
+        var changesMemory: Bool
         var arguments: [UInt64]
         var result: Int64
 
@@ -19,10 +21,9 @@ extension Enforcer {
     func handleCall(_ tracee: Tracee, endedAt time: UInt64) {
         guard let registers = tracee.registers else { return }
         let call = Self.decode(registers, isNarrow: isNarrowCall(tracee, registers))
-        if tracee.hasOwedStop, call.call == nil {
-            tracee.hasOwedStop = false  // all has been done about it
-            return
-        }
+        let wasOwed = tracee.hasOwedStop
+        tracee.hasOwedStop = false
+        if wasOwed, call.call == nil, !call.changesMemory { return }  // all has been done about it
         if call.result == -Int64(EFAULT) {
             // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces.
             restartIfKept(tracee, registers, at: time, unguardedOnly: call.call != .mremap)
@@ -142,7 +143,10 @@ extension Enforcer {
             let result = Int32(truncatingIfNeeded: registers.rax)
             let isError = (-4095 ... -1).contains(result)
             return ReturningCall(
-                call: calls[number], arguments: arguments,
+                call: calls[number],
+                // execve, brk, mmap, ipc, personality, execveat, arch_prctl, shmat, shmdt
+                changesMemory: [11, 45, 90, 117, 136, 358, 384, 397, 398].contains(number),
+                arguments: arguments,
                 result: isError ? Int64(result) : Int64(UInt32(bitPattern: result)))
         }
         // arch/x86/entry/syscalls/syscall_64.tbl
@@ -154,6 +158,9 @@ extension Enforcer {
             registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8,
         ].map { UInt64($0) }
         return ReturningCall(
-            call: calls[number], arguments: arguments, result: Int64(bitPattern: registers.rax))
+            call: calls[number],
+            // brk, shmat, execve, shmdt, personality, arch_prctl, execveat
+            changesMemory: [12, 30, 59, 67, 135, 158, 322].contains(number),
+            arguments: arguments, result: Int64(bitPattern: registers.rax))
     }
 }
