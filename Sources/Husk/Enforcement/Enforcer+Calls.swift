@@ -44,6 +44,8 @@ extension Enforcer {
                 resynchronise(
                     tracee, range, asked: call.arguments[2],
                     isAnonymous: tracee.space.isAnonymous(range))
+                // PROT_GROWSDOWN, PROT_GROWSUP: it may be more than that.
+                if call.arguments[2] & 0x0300_0000 != 0 { reconcile(tracee, nil) }
             }
         case _ where call.hasFailed: break
         case .munmap: tracee.space.remove(range)

@@ -149,7 +149,15 @@ extension Enforcer {
     private func protect(
         _ range: Range<UInt64>, _ protection: Protection, by tracee: Tracee
     ) -> Int? {
-        call(
+        // X would come with R.
+        let wide =
+            protection.contains(.read) && !protection.contains(.execute)
+            ? tracee.widePersonality : nil
+        if let wide {
+            _ = call(tracee, Self.personality, UInt64(wide & ~Tracee.readImpliesExecution))
+        }
+        defer { if let wide { _ = call(tracee, Self.personality, UInt64(wide)) } }
+        return call(
             tracee, Self.mprotect, range.lowerBound, range.upperBound - range.lowerBound,
             UInt64(protection.rawValue))
     }
@@ -186,7 +194,9 @@ extension Enforcer {
         _ = tracee.space.setState(change.range, isExecutable: true)
     }
 
-    static let mprotect = 10  // arch/x86/entry/syscalls/syscall_64.tbl
+    // arch/x86/entry/syscalls/syscall_64.tbl
+    static let mprotect = 10
+    private static let personality = 135
 
     /// Lets what lies in a range be written.
     func makeWritten(_ range: Range<UInt64>, by tracee: Tracee) {

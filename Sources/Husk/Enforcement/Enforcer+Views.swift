@@ -7,7 +7,7 @@ extension Enforcer {
     /// Looks at what there is in a range now, and enforces what has to be.
     ///
     /// - Parameters:
-    ///   - asked: the protection that the whole range has now.
+    ///   - asked: the protection that has been asked for, for the whole range.
     ///   - isAnonymous: the range is known to be private memory without a file: then nothing has to
     ///     be looked at.
     func resynchronise(
@@ -17,7 +17,12 @@ extension Enforcer {
         if space.parts(in: range).contains(where: \.isGuarded) { space.writeGuard?.allow(range) }
         space.remove(range)
         if isAnonymous {
-            let protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
+            var protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
+            if protection.contains(.read), !protection.contains(.execute),
+                tracee.widePersonality != nil
+            {
+                protection.insert(.execute)
+            }
             space.noteAnonymous(range)
             if protection.contains([.write, .execute]) {
                 enforce(tracee, range, protection, source: .anonymous)

@@ -72,6 +72,15 @@ final class Tracee {
         return husk_trace_registers(tid, &registers) == 0 ? registers : nil
     }
 
+    /// Its personality, if what it asks to read may be executed as well for it (personality(2)); nil:
+    /// it is not so, as for nearly all.
+    var widePersonality: UInt32? {
+        ProcFolder(thread: tid, of: pid).personality
+            .flatMap { $0 & Self.readImpliesExecution != 0 ? $0 : nil }
+    }
+
+    static let readImpliesExecution: UInt32 = 0x0400000  // READ_IMPLIES_EXEC, linux/personality.h
+
     /// It is not in the stop any more in which it was seen. Its number may be another thread's,
     /// who has executed a program: what was meant for this one must not be done to that one.
     var hasMovedOn: Bool { isGone || husk_trace_has_news(tid) != 0 }

@@ -51,6 +51,14 @@ struct ProcFolder {
         statusField("NSpid")?.split(separator: "\t").last.flatMap { Int32($0) }
     }
 
+    /// Of a thread (personality(2)); nil: it has ended.
+    var personality: UInt32? {
+        readFile("\(path)/personality", limit: 64).flatMap { text in
+            let digits = text.prefix { $0 != UInt8(ascii: "\n") }
+            return UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+        }
+    }
+
     /// Whether a thread waits until a guard (userfaultfd(2)) lets it write.
     enum Waiting {
         /// The kernel writes for it, in a call.
