@@ -57,6 +57,8 @@ final class EnforcedSpace {
         /// From which of its pages W is kept by a guard, not by their protection.
         var guarded = GuardReach.none
         var source: Source
+        /// It consists of huge pages from the pool, which have one protection each.
+        var isIndivisible = false
 
         var isGuarded: Bool { guarded != .none }
         var keepsWriteByGuardOnly: Bool {
@@ -176,13 +178,16 @@ final class EnforcedSpace {
     }
 
     /// Adds memory of the process's own, in the place of what was there.
-    func add(_ range: Range<UInt64>, asked: Protection, source: Source) {
+    func add(
+        _ range: Range<UInt64>, asked: Protection, source: Source, isIndivisible: Bool = false
+    ) {
         remove(range)
         if case .anonymous = source { noteAnonymous(range) }
         var view = View(
             range: range, asked: asked, memory: own,
             firstPage: range.lowerBound / Self.pageSize, source: source)
         view.isUntouched = true
+        view.isIndivisible = isIndivisible
         insert(view)
     }
 
@@ -205,15 +210,17 @@ final class EnforcedSpace {
 
     /// Adds a view of a file.
     func add(
-        _ range: Range<UInt64>, asked: Protection, of file: Timeline.FileKey, at offset: UInt64
+        _ range: Range<UInt64>, asked: Protection, of file: Timeline.FileKey, at offset: UInt64,
+        isIndivisible: Bool = false
     ) {
         remove(range)
         let memory = shared[file] ?? Memory()
         shared[file] = memory
-        insert(
-            View(
-                range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize,
-                source: .file(distance: offset &- range.lowerBound)))
+        var view = View(
+            range: range, asked: asked, memory: memory, firstPage: offset / Self.pageSize,
+            source: .file(distance: offset &- range.lowerBound))
+        view.isIndivisible = isIndivisible
+        insert(view)
     }
 
     /// The memory that is seen at an address is seen at a range, too, which the same is asked of.
@@ -221,7 +228,9 @@ final class EnforcedSpace {
         guard !range.isEmpty, let view = view(at: address), let file = file(of: view) else {
             return
         }
-        add(range, asked: view.asked, of: file, at: view.page(at: address) * Self.pageSize)
+        add(
+            range, asked: view.asked, of: file, at: view.page(at: address) * Self.pageSize,
+            isIndivisible: view.isIndivisible)
     }
 
     /// The file that a view shows; nil: it shows memory of the process's own.
@@ -332,6 +341,7 @@ final class EnforcedSpace {
     /// apart where it happens to lie across a border.
     func run(at address: UInt64, block: UInt64) -> Range<UInt64> {
         guard let view = view(at: address) else { return address..<address }
+        if view.isIndivisible { return view.range }
         let state = view.memory.isExecutable(view.page(at: address))
         var start = address & ~(Self.pageSize - 1)
         var end = start + Self.pageSize
@@ -347,6 +357,13 @@ final class EnforcedSpace {
             end += Self.pageSize
         }
         return start..<end
+    }
+
+    /// The least around an address that has a protection of its own.
+    func unit(at address: UInt64) -> Range<UInt64> {
+        if let view = view(at: address), view.isIndivisible { return view.range }
+        let page = address & ~(Self.pageSize - 1)
+        return page..<(page + Self.pageSize)
     }
 
     /// A change of protection that has to be made.

@@ -51,9 +51,9 @@ extension Enforcer {
         case .munmap: tracee.space.remove(range)
         case .mmap:
             let made = Self.pages(result, call.arguments[1])
-            resynchronise(
-                tracee, made, asked: call.arguments[2],
-                isAnonymous: call.arguments[3] & 0x2F == 0x22)  // MAP_PRIVATE, MAP_ANONYMOUS
+            // MAP_PRIVATE and MAP_ANONYMOUS, of MAP_TYPE and these; not MAP_HUGETLB.
+            let isAnonymous = call.arguments[3] & 0x4002F == 0x22
+            resynchronise(tracee, made, asked: call.arguments[2], isAnonymous: isAnonymous)
         case .madvise:
             // Pages that were given back have lost the guard's mark with their content.
             makeWritten(range, by: tracee)
@@ -89,7 +89,9 @@ extension Enforcer {
         guard let view = tracee.space.parts(in: range).first,
             let file = tracee.space.file(of: view)
         else { return reconcile(tracee, range) }
-        tracee.space.add(range, asked: view.asked, of: file, at: call.arguments[3] << 12)
+        tracee.space.add(
+            range, asked: view.asked, of: file, at: call.arguments[3] << 12,
+            isIndivisible: view.isIndivisible)
         enforceView(tracee, range)
     }
 

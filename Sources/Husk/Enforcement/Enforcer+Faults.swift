@@ -70,9 +70,8 @@ extension Enforcer {
             // Else another thread's fault has let it be written meanwhile.
             return !changes.isEmpty || tries <= Self.patience
         }
-        let isOwnPage =
-            page == pointer & ~(Self.pageSize - 1)
-            || page == (pointer + 14) & ~(Self.pageSize - 1)
+        let unit = tracee.space.unit(at: page)
+        let isOwnPage = unit.contains(pointer) || unit.contains(pointer &+ 14)
         if isOwnPage || tries > Self.patience {
             stepAlone(tracee, on: page)
         } else {
@@ -89,8 +88,11 @@ extension Enforcer {
         tracee.writeRun = isNext ? min(tracee.writeRun * 2, 16) : 1
         apply(tracee.space.noteWriter(pointer, at: page), by: tracee)
         let run = tracee.space.run(at: page, block: Self.block)
-        let end = min(run.upperBound, page + tracee.writeRun * Self.pageSize)
-        apply(tracee.space.setState(page..<end, isExecutable: false), by: tracee)
+        let start = tracee.space.unit(at: page).lowerBound
+        let end = max(
+            tracee.space.unit(at: page).upperBound,
+            min(run.upperBound, page + tracee.writeRun * Self.pageSize))
+        apply(tracee.space.setState(start..<end, isExecutable: false), by: tracee)
         tracee.nextWrite = end
     }
 
@@ -152,7 +154,7 @@ extension Enforcer {
         let isGenuine = signal != nil && signal != SIGTRAP
         if isGenuine { _ = husk_trace_signal(tracee.tid, &info) }
         for page in pages {
-            let range = page..<(page + Self.pageSize)
+            let range = tracee.space.unit(at: page)
             apply(tracee.space.setState(range, isExecutable: true), by: tracee)
             capture(tracee, range, registers)
         }
@@ -168,7 +170,7 @@ extension Enforcer {
 
     private func grant(_ tracee: Tracee, _ page: UInt64) {
         guard let view = tracee.space.view(at: page) else { return }
-        let range = page..<(page + Self.pageSize)
+        let range = tracee.space.unit(at: page)
         apply(
             [
                 .init(

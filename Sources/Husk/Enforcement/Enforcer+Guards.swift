@@ -34,7 +34,7 @@ extension Enforcer {
     func putUnderGuard(_ tracee: Tracee, _ range: Range<UInt64>) {
         let space = tracee.space
         guard let view = space.view(at: range.lowerBound), view.asked.contains(.write),
-            let writeGuard = writeGuard(of: tracee)
+            !view.isIndivisible, let writeGuard = writeGuard(of: tracee)
         else { return }
         space.setGuarded(
             writeGuard.register(view.range) ? writeGuard.reach : .none, at: range.lowerBound)
@@ -164,10 +164,16 @@ extension Enforcer {
     /// It stops before it is back in user mode, and is seen to then: no one may both write and
     /// execute meanwhile. On a busy machine it has to wait for a processor first.
     private func putOff(_ fault: WriteFault, _ tracee: Tracee) {
+        areAwaited = true
+        if let awaited = tracee.awaited, awaited.fault.space === fault.space,
+            awaited.fault.page == fault.page
+        {
+            tracee.awaited?.timesTold += 1
+            return
+        }
         tracee.awaited = Tracee.Awaited(
             fault: fault, until: SystemClock.monotonic + Self.stoppingLimit,
             runTime: ProcFolder(thread: tracee.tid, of: tracee.pid).runTime)
-        areAwaited = true
     }
 
     /// It stands now, at the instruction that wants to write.
@@ -191,7 +197,9 @@ extension Enforcer {
         for tracee in tracees.values {
             guard let awaited = tracee.awaited else { continue }
             let runTime = ProcFolder(thread: tracee.tid, of: tracee.pid).runTime
-            if now < awaited.until, runTime &- awaited.runTime < Self.wayToStop {
+            if now < awaited.until, awaited.timesTold < Self.patience,
+                runTime &- awaited.runTime < Self.wayToStop
+            {
                 areAwaited = true
             } else {
                 tracee.awaited = nil
@@ -200,9 +208,13 @@ extension Enforcer {
         }
     }
 
+    /// How often a thread tells that it waits after it has been asked to stop, until that is taken
+    /// for a call that tries again and again: one that stops tells no more.
+    private static let patience = 3
     /// How long a thread runs in the kernel, in ns, until it is where it stops: much longer than it
-    /// takes.
-    private static let wayToStop: UInt64 = 300_000
+    /// takes. (It takes microseconds, but what it has run before may be counted late, and what a
+    /// virtual machine was kept from running counts as well.)
+    private static let wayToStop: UInt64 = 30_000_000
     /// How long a thread may have to wait for a processor, in ns.
     private static let stoppingLimit: UInt64 = 1_000_000_000
 

@@ -29,8 +29,11 @@ extension Enforcer {
             }
             return
         }
-        guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
-        enforceUnknown(tracee, regions, in: range)
+        guard !range.isEmpty, let regions = MemoryMaps.regions(of: tracee.pid) else { return }
+        // The kernel rounds lengths up to the size of a huge page.
+        let end = regions.first { $0.range.contains(range.upperBound - 1) }?.range.upperBound
+        enforceUnknown(
+            tracee, regions, in: range.lowerBound..<max(range.upperBound, end ?? 0))
     }
 
     /// A call may have changed any part of a range (nil: of all memory): what is not any more as it
@@ -101,17 +104,24 @@ extension Enforcer {
             } else {
                 enforce(
                     tracee, region.range, region.protection,
-                    source: region.backing.file == nil ? .anonymous : .nothing)
+                    source: region.backing.file == nil ? .anonymous : .nothing,
+                    isIndivisible: isOfHugePages(region, tracee))
             }
         }
         enforceViews(tracee, pieces(of: regions, in: 0..<(1 << 63), tracee.space))
     }
 
     private func enforce(
-        _ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection, source: EnforcedSpace.Source
+        _ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection,
+        source: EnforcedSpace.Source, isIndivisible: Bool = false
     ) {
-        tracee.space.add(range, asked: asked, source: source)
+        tracee.space.add(range, asked: asked, source: source, isIndivisible: isIndivisible)
         enforceView(tracee, range)
+    }
+
+    private func isOfHugePages(_ region: MappedRegion, _ tracee: Tracee) -> Bool {
+        region.backing.file != nil
+            && OutsideMemory(of: tracee.pid).isOfHugePages(region.start..<region.end)
     }
 
     /// Keeps from the view at a range what its pages are not to have at present.
@@ -146,7 +156,7 @@ extension Enforcer {
     private func add(_ tracee: Tracee, _ region: MappedRegion, _ file: FileIdentity) {
         tracee.space.add(
             region.range, asked: region.protection, of: Timeline.FileKey(file),
-            at: region.backing.fileOffset ?? 0)
+            at: region.backing.fileOffset ?? 0, isIndivisible: isOfHugePages(region, tracee))
         guard let view = tracee.space.view(at: region.start.rawValue) else { return }
         apply(tracee.space.present(view), by: tracee)
     }

@@ -28,6 +28,8 @@ final class Tracee {
         var until: UInt64
         /// How long it had run by then (``ProcFolder/runTime``).
         var runTime: UInt64
+        /// How often it has told since that it waits.
+        var timesTold = 0
     }
 
     var awaited: Awaited?

@@ -89,6 +89,14 @@ struct OutsideMemory {
         return count > 0 ? .page(page) : count == 0 ? .behindEnd : .unknown
     }
 
+    /// Whether a mapping, or the one that a range is a part of, is made of huge pages from the pool.
+    func isOfHugePages(_ range: Range<Address>) -> Bool {
+        let hugetlbfs: Int64 = 0x9584_58F6  // HUGETLBFS_MAGIC, linux/magic.h
+        return openMappedFile(range).map {
+            husk_file_system_type($0.descriptor.number) == hugetlbfs
+        } ?? false
+    }
+
     /// The folder has a file for each mapping as the kernel has it, no other ones.
     private func openMappedFile(_ range: Range<Address>) -> FileHandle? {
         func open(_ range: Range<Address>) -> FileHandle? {

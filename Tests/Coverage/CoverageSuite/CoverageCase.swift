@@ -64,6 +64,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r26-other-views": Reason.noCall,
         "r27-old-mmap": Reason.noCall,
         "r28-more-than-asked": Reason.noCall,
+        "r29-huge-pages": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
