@@ -59,6 +59,8 @@ final class EnforcedSpace {
         var source: Source
         /// It consists of huge pages from the pool, which have one protection each.
         var isIndivisible = false
+        /// Its protection cannot be changed (any more): what a guard does not keep is not kept.
+        var isFixed = false
 
         var isGuarded: Bool { guarded != .none }
         var keepsWriteByGuardOnly: Bool {
@@ -357,6 +359,11 @@ final class EnforcedSpace {
             end += Self.pageSize
         }
         return start..<end
+    }
+
+    func setFixed(at address: UInt64) {
+        guard let index = index(at: address) else { return }
+        views[index].isFixed = true
     }
 
     /// The least around an address that has a protection of its own.

@@ -134,7 +134,8 @@ extension Enforcer {
     }
 
     private static func decode(_ registers: user_regs_struct, isNarrow: Bool) -> ReturningCall {
-        let number = Int(truncatingIfNeeded: registers.orig_rax) & ~0x4000_0000
+        // The kernel takes no more of it either.
+        let number = Int(Int32(truncatingIfNeeded: registers.orig_rax)) & ~0x4000_0000
         if isNarrow {
             // arch/x86/entry/syscalls/syscall_32.tbl
             let calls: [Int: SystemCall] = [

@@ -48,7 +48,7 @@ extension Enforcer {
             return resolveWrite(tracee, view, address, by: pointer, tries: tries)
         }
         guard view.asked.contains(.execute) else { return false }
-        if tries > Self.patience {
+        if tries > Self.patience, !isAtCall(tracee, pointer) {
             // It is about to run for the first time.
             capture(tracee, tracee.space.run(at: page, block: Self.block), registers)
             stepAlone(tracee, on: page)
@@ -72,7 +72,7 @@ extension Enforcer {
         }
         let unit = tracee.space.unit(at: page)
         let isOwnPage = unit.contains(pointer) || unit.contains(pointer &+ 14)
-        if isOwnPage || tries > Self.patience {
+        if isOwnPage || view.isFixed || tries > Self.patience {
             stepAlone(tracee, on: page)
         } else {
             letWrite(tracee, page, by: pointer)
@@ -151,8 +151,9 @@ extension Enforcer {
         steppedPages = nil
         guard tracee.isStopped, let registers = tracee.registers else { return }
         var info = siginfo_t()
-        let isGenuine = signal != nil && signal != SIGTRAP
-        if isGenuine { _ = husk_trace_signal(tracee.tid, &info) }
+        if signal != nil { _ = husk_trace_signal(tracee.tid, &info) }
+        // (SI_KERNEL: `int3`.)
+        let isGenuine = signal != nil && (signal != SIGTRAP || Self.isRaisedByKernel(info))
         for page in pages {
             let range = tracee.space.unit(at: page)
             apply(tracee.space.setState(range, isExecutable: true), by: tracee)
@@ -168,6 +169,15 @@ extension Enforcer {
         }
     }
 
+    /// It would be stepped for as long as the call takes, which may be waiting for those that stand
+    /// meanwhile.
+    private func isAtCall(_ tracee: Tracee, _ pointer: UInt64) -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 2)
+        // Safe: two bytes into our own array.
+        guard husk_process_read(tracee.pid, pointer, &bytes, 2) == 2 else { return false }
+        return [[0x0F, 0x05], [0x0F, 0x34], [0xCD, 0x80]].contains(bytes)
+    }
+
     private func grant(_ tracee: Tracee, _ page: UInt64) {
         guard let view = tracee.space.view(at: page) else { return }
         let range = tracee.space.unit(at: page)
@@ -179,13 +189,17 @@ extension Enforcer {
             ], by: tracee)
     }
 
-    /// Stops the other threads that run in this memory. Those that wait in the kernel are left
-    /// alone: some calls would end early. One that cannot be stopped now does so before it is back
-    /// in user mode, and goes on when that is told.
+    /// Stops the other threads that run in this memory, or wait to write to it themselves. Those that
+    /// are in calls are left alone, as some would end early, and stop when they come back. One that
+    /// cannot be stopped now does so before it is back in user mode, and goes on when that is told.
     private func stopOthers(than tracee: Tracee) -> [Tracee] {
-        tracees.values.filter { other in
+        let others = tracees.values.filter { other in
             other !== tracee && other.space === tracee.space && !other.isStopped
-                && ProcessFacts.isRunning(other.tid, of: other.pid)
+        }
+        if !others.isEmpty { oweStops(in: tracee.space) }
+        return others.filter { other in
+            (ProcessFacts.isRunning(other.tid, of: other.pid)
+                || ProcFolder(thread: other.tid, of: other.pid).waitingForGuard == .outsideCalls)
                 && interrupt(other, attempts: 80) == .stands
         }
     }

@@ -36,6 +36,8 @@ extension Enforcer {
         guard let view = space.view(at: range.lowerBound), view.asked.contains(.write),
             !view.isIndivisible, let writeGuard = writeGuard(of: tracee)
         else { return }
+        // Of several views, the one that is written to may have no pages of those that another has.
+        if space.file(of: view) != nil, writeGuard.reach != .allPages { return }
         space.setGuarded(
             writeGuard.register(view.range) ? writeGuard.reach : .none, at: range.lowerBound)
     }
@@ -304,11 +306,17 @@ extension Enforcer {
             return
         }
         space.lent.append(range)
-        if let tracee, !tracee.isStopped {
+        oweStops(in: space)
+        space.writeGuard?.allow(range)
+    }
+
+    /// Those that are in calls stop when these end, before they are back in user mode: no code runs
+    /// meanwhile where something may both be written and executed.
+    func oweStops(in space: EnforcedSpace) {
+        for tracee in tracees.values where tracee.space === space && !tracee.isStopped {
             tracee.hasOwedStop = true
             probeStops?.owe(tracee.tid)
         }
-        space.writeGuard?.allow(range)
     }
 
     /// One that runs, and stands then: one that waits in the kernel would have its call end early.
@@ -331,6 +339,7 @@ extension Enforcer {
         let start = registers.fs_base & ~(EnforcedSpace.pageSize - 1)
         let range = start..<(start + 2 * EnforcedSpace.pageSize)
         space.lent.append(range)
+        oweStops(in: space)
         writeGuard.allow(range)
     }
 

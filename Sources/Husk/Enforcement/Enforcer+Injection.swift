@@ -15,7 +15,8 @@ extension Enforcer {
     func holdingSignals<Result>(_ tracee: Tracee, _ body: () -> Result) -> Result {
         var mask: UInt64 = 0
         let isKnown = husk_trace_mask(tracee.tid, &mask) == 0
-        if isKnown { _ = husk_trace_set_mask(tracee.tid, mask | Self.heldSignals) }
+        // (One of the instruction's own that was blocked would lose its handler: force_sig().)
+        if isKnown { _ = husk_trace_set_mask(tracee.tid, Self.heldSignals) }
         let result = body()
         if isKnown, tracee.isStopped, tracees[tracee.tid] === tracee {
             _ = husk_trace_set_mask(tracee.tid, mask)
@@ -26,6 +27,15 @@ extension Enforcer {
     /// Makes a call; the thread must be stopped, and is afterwards as it was. Returns what the
     /// call returned; nil: it could not be made.
     func call(_ tracee: Tracee, _ number: Int, _ arguments: UInt64...) -> Int? {
+        let isKnownPlace = tracee.space.callAddress != nil
+        if let result = attempt(tracee, number, arguments) { return result }
+        // The target may have taken the instruction away.
+        guard isKnownPlace, !tracee.hasMovedOn else { return nil }
+        tracee.space.callAddress = nil
+        return attempt(tracee, number, arguments)
+    }
+
+    private func attempt(_ tracee: Tracee, _ number: Int, _ arguments: [UInt64]) -> Int? {
         guard !tracee.hasMovedOn, var saved = tracee.registers,
             let instruction = callInstruction(tracee)
         else { return nil }
@@ -125,10 +135,20 @@ extension Enforcer {
             if change.isWriteProtected == true, writeGuard?.protect(change.range) != true {
                 protection.remove(.write)
             }
+            let result = protect(change.range, protection, by: tracee)
+            let takesExecution = !change.protection.contains(.execute)
+            if result == nil || result == -Int(EPERM) || result == -Int(EACCES),
+                change.isWriteProtected == false, takesExecution, !tracee.hasMovedOn,
+                let view = tracee.space.view(at: change.range.lowerBound),
+                view.asked.contains(.execute)
+            {
+                keepExecutable(change.range, tracee)
+                continue
+            }
             defer { if change.isWriteProtected == false { writeGuard?.allow(change.range) } }
             defer { noteGiven(change, tracee.space) }
-            guard let result = protect(change.range, protection, by: tracee), result < 0
-            else { continue }
+            guard let result, result < 0 else { continue }
+            if tracee.space.view(at: change.range.lowerBound)?.isFixed == true { continue }
             if result == -Int(ENOMEM), let view = tracee.space.view(at: change.range.lowerBound),
                 isMapped(view.range, of: tracee.pid)
             {
@@ -137,6 +157,22 @@ extension Enforcer {
                 tracee.space.remove(change.range)
             }
         }
+    }
+
+    /// X cannot be taken (mseal(2), a filter): the guard goes on to keep W, and each instruction
+    /// that writes is stepped.
+    private func keepExecutable(_ range: Range<UInt64>, _ tracee: Tracee) {
+        let space = tracee.space
+        let executable = space.view(at: range.lowerBound).map { view in
+            view.memory.known(in: view.page(at: range.lowerBound)..<view.page(at: range.upperBound))
+        }
+        guard executable?.isEmpty == false else {
+            space.writeGuard?.allow(range)
+            return
+        }
+        space.setFixed(at: range.lowerBound)
+        _ = space.setState(range, isExecutable: true)
+        _ = space.writeGuard?.protect(range)
     }
 
     private func noteGiven(_ change: EnforcedSpace.Change, _ space: EnforcedSpace) {

@@ -147,8 +147,14 @@ extension Enforcer {
             guard list.contains(where: { $0.piece.region.isShared && $0.asked.contains(.write) }),
                 list.contains(where: { $0.asked.contains(.execute) })
             else { continue }
-            for (piece, _) in list where piece.view == nil {
-                if let file = piece.region.backing.file { add(tracee, piece.region, file) }
+            // (What is the process's own of a file shows what is written to that until it is written
+            // to itself.)
+            for (piece, asked) in list
+            where piece.view.map({ tracee.space.file(of: $0) == nil }) ?? true {
+                guard let file = piece.region.backing.file else { continue }
+                var region = piece.region
+                region.protection = asked
+                add(tracee, region, file)
             }
         }
     }
@@ -157,8 +163,7 @@ extension Enforcer {
         tracee.space.add(
             region.range, asked: region.protection, of: Timeline.FileKey(file),
             at: region.backing.fileOffset ?? 0, isIndivisible: isOfHugePages(region, tracee))
-        guard let view = tracee.space.view(at: region.start.rawValue) else { return }
-        apply(tracee.space.present(view), by: tracee)
+        enforceView(tracee, region.range)
     }
 }
 

@@ -104,7 +104,15 @@ extension EventBuilder {
         guard !overflow else { return }
         let own = RegionReference(transition)
         // Enough to name the other faces; a target can make any number of them.
-        let views = timeline.views(of: Timeline.FileKey(file), offsets: offset..<end, limit: 64)
+        let limit = 64
+        let views = timeline.views(of: Timeline.FileKey(file), offsets: offset..<end, limit: limit)
+        // What is not among them may be code, too.
+        if views.count >= limit, transition.isShared {
+            tellBlindSpot(
+                BlindSpot(
+                    task: transition.task, time: transition.time, start: 0, length: 1 << 47,
+                    reason: .writableElsewhere))
+        }
         for (pid, region) in views {
             let other = RegionReference(pid: pid, region)
             if pid == own.pid, other.start >= own.start, other.start < own.end { continue }

@@ -58,7 +58,7 @@ static __always_inline bool may_matter(long number)
 			N(377) | N(379) | N(380);
 		break;
 	case 6:
-		known = N(384) | N(397) | N(398) | N(425);
+		known = N(384) | N(397) | N(398) | N(425) | N(440);
 		break;
 	case 8:
 		known = N(514) | N(516) | N(520) | N(521) | N(535) | N(540) | N(543) | N(545) | N(547);
@@ -113,6 +113,7 @@ static __always_inline __u32 call_of_64(long number)
 	case 328:
 	case 547: return HUSK_CALL_PWRITEV2;
 	case 329: return HUSK_CALL_PKEY_MPROTECT;
+	case 440: return HUSK_CALL_PROCESS_MADVISE;
 	default: return HUSK_CALL_NONE;
 	}
 }
@@ -154,6 +155,7 @@ static __always_inline __u32 call_of_32(long number)
 	case 380: return HUSK_CALL_PKEY_MPROTECT;
 	case 397: return HUSK_CALL_SHMAT;
 	case 398: return HUSK_CALL_SHMDT;
+	case 440: return HUSK_CALL_PROCESS_MADVISE;
 	default: return HUSK_CALL_NONE;
 	}
 }
@@ -262,6 +264,7 @@ static __always_inline bool decode_call(struct thread *thread, const struct pt_r
 		thread->is_unknown = 1;
 		break;
 	case HUSK_CALL_ARCH_PRCTL:
+		thread->address = (__u32)thread->address; /* an int */
 		if (thread->address < ARCH_MAP_VDSO_X32 || thread->address > ARCH_MAP_VDSO_64)
 			return false;
 		thread->address = call_argument(regs, abi, 1);
@@ -286,7 +289,14 @@ static __always_inline bool decode_call(struct thread *thread, const struct pt_r
 		break;
 	case HUSK_CALL_MADVISE:
 		thread->length = call_argument(regs, abi, 1);
-		thread->call_flags = call_argument(regs, abi, 2);
+		thread->call_flags = (__u32)call_argument(regs, abi, 2); /* an int */
+		break;
+	case HUSK_CALL_PROCESS_MADVISE:
+		/* Its ranges are in memory, which another thread may change. */
+		thread->call = HUSK_CALL_MADVISE;
+		thread->address = 0;
+		thread->length = 1ULL << 47;
+		thread->call_flags = (__u32)call_argument(regs, abi, 3);
 		break;
 	case HUSK_CALL_IPC:
 		thread->new_address = call_argument(regs, abi, 3);
@@ -315,9 +325,9 @@ static __always_inline bool decode_call(struct thread *thread, const struct pt_r
 /* Takes something away, or its W: what can change without a call is looked at before. */
 static __always_inline bool discards_pages(const struct thread *thread)
 {
-	/* MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED */
+	/* MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL */
 	return thread->call_flags == 4 || thread->call_flags == 8 || thread->call_flags == 9 ||
-	       thread->call_flags == 24;
+	       thread->call_flags == 24 || thread->call_flags == 102;
 }
 
 #endif /* HUSK_CALLS_H */

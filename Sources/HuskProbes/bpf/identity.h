@@ -101,7 +101,8 @@ static __always_inline bool only_borrows_memory(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	return BPF_CORE_READ(task, vfork_done) != 0;
+	return BPF_CORE_READ(task, vfork_done) &&
+	       BPF_CORE_READ(task, mm) == BPF_CORE_READ(task, real_parent, mm);
 }
 
 static __always_inline bool current_is_target(void)

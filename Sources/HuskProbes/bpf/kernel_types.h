@@ -268,6 +268,7 @@ struct task_struct {
 	struct files_struct *files;
 	void *vfork_done; /* struct completion: the parent waits for it */
 	unsigned int ptrace; /* 0: no one traces it */
+	struct task_struct *real_parent;
 	struct task_struct *parent; /* who traces it, if someone does */
 	/* Those that it traces, linked by their ptrace_entry. */
 	struct list_head ptraced, ptrace_entry;

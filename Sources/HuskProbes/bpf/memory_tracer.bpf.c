@@ -38,7 +38,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define VDSO_SPAN 0x20000
 #define WHOLE_END (~(__u64)(HUSK_PAGE_SIZE - 1))
 
 static __always_inline bool is_error(long result)
@@ -170,7 +169,8 @@ static __always_inline bool before_call(struct thread *thread)
 		}
 	}
 	thread->looks_at_all = 0;
-	return thread->call != HUSK_CALL_MADVISE || thread->prior_executable;
+	return thread->call != HUSK_CALL_MADVISE || thread->prior_executable ||
+	       thread->prior_unseen;
 }
 
 /* Code that can change without a call is looked at when it makes one. */
@@ -278,7 +278,7 @@ int on_function_enter(struct pt_regs *context)
 {
 	struct pt_regs *regs = user_registers();
 
-	syscall_enter(regs, regs->orig_ax);
+	syscall_enter(regs, (int)regs->orig_ax); /* the kernel takes no more of it either */
 	return 0;
 }
 
@@ -435,6 +435,13 @@ static __always_inline void after_unmapping(struct thread *thread, long result)
 	tell_gone();
 }
 
+static __always_inline __u64 mapped_vdso(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return (__u64)BPF_CORE_READ(task, mm, context.vdso);
+}
+
 static __always_inline void after_call(struct thread *thread, long result)
 {
 	bool has_range = false;
@@ -455,11 +462,14 @@ static __always_inline void after_call(struct thread *thread, long result)
 		/* ARCH_MAP_VDSO_* returns the image's size; the vdso lies behind its data pages. */
 		has_range = result > 0;
 		thread->mode = MODE_NEW;
-		set_range(thread, thread->address, VDSO_SPAN);
+		/* (What was asked for is a hint.) */
+		set_range(thread, mapped_vdso(), 1);
+		thread->whole_region = 1;
 		break;
 	case HUSK_CALL_MADVISE:
-		/* A private page that is given back shows its file's bytes again. */
-		has_range = !result && has_executable_file(thread);
+		/* A private page that is given back shows its file's bytes again; when it fails,
+		 * some of them may have been. */
+		has_range = has_executable_file(thread) || thread->prior_unseen;
 		thread->mode = MODE_WRITTEN;
 		set_range(thread, thread->address, thread->length);
 		break;
@@ -500,7 +510,7 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 			send_write(call, current_pid(), 0, 0, 0);
 		return;
 	}
-	if (returns_count ? result <= 0 : result != 0)
+	if ((returns_count ? result <= 0 : result != 0) && !may_have_written(call, result))
 		return;
 	if (call == HUSK_CALL_USERFAULTFD && !is_userfault_command(call_argument(regs, abi, 1)))
 		return;
@@ -542,7 +552,7 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 
 static __always_inline void syscall_exit(struct pt_regs *regs, long result)
 {
-	long number = regs->orig_ax;
+	long number = (int)regs->orig_ax; /* the kernel takes no more of it either */
 	struct thread *thread;
 	__u32 abi, call;
 
@@ -694,6 +704,9 @@ static __always_inline void thread_ended(void)
 	/* Two last threads may end at once: what is a thread's own goes in any case. */
 	if (thread)
 		end_copying();
+	/* The end of its execve has been hidden, by a tracer that took the call's number away. */
+	if (is_target && thread && thread->phase == PHASE_EXECUTED)
+		send_loss_apart(0, WHOLE_END, HUSK_CAUSE_NO_RESULT);
 	if (is_target && config.exit_has_memory && task->signal->live.counter <= 0 && task->mm)
 		look_at_the_end(task);
 	if (is_target && task->signal->live.counter <= 0) {

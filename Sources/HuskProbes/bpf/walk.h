@@ -210,9 +210,10 @@ static __always_inline bool region_matters(struct thread *thread, __u32 previous
 	case MODE_WRITTEN:
 		return is_executable;
 	default:
-		if (thread->changes_only &&
-		    (previous == region->protection || previous == HUSK_PROTECTION_UNKNOWN))
+		if (thread->changes_only && previous == region->protection)
 			return false;
+		if (thread->changes_only && previous == HUSK_PROTECTION_UNKNOWN)
+			return is_executable;
 		/* A shared mapping that may write is told too: what it shows may be executable
 		 * elsewhere, now or later. */
 		return is_executable || (previous & HUSK_PROTECTION_EXECUTE) ||
@@ -286,7 +287,7 @@ GLOBAL int tell_region(__u32 is_unseen)
 	}
 	if (region->open)
 		region->flags |= HUSK_TRANSITION_HAS_PAGES;
-	if (is_new)
+	if (is_new || thread->mode == MODE_WRITTEN)
 		forget_seen(thread->next, end);
 	/* What is made executable once may be so again and again. */
 	region->remembers = region->changing ||

@@ -126,6 +126,21 @@ static __always_inline void written_range(const struct pt_regs *regs, __u32 abi,
 	default:
 		*start = moved_position(file, 0, result);
 	}
+	/* How far it has come is not known. */
+	if (result < 0) {
+		*start = 0;
+		*length = ~0ULL;
+	}
+}
+
+/* It has failed, perhaps after it had written. */
+static __always_inline bool may_have_written(__u32 call, long result)
+{
+	if (call > HUSK_CALL_SPLICE && call != HUSK_CALL_PTRACE)
+		return false;
+	/* EINTR, EIO, EAGAIN, ENOMEM, EFAULT, EFBIG, ENOSPC, ERESTARTSYS */
+	return result == -4 || result == -5 || result == -11 || result == -12 || result == -14 ||
+	       result == -27 || result == -28 || result == -512;
 }
 
 /* Is it /proc/PID/mem? */
@@ -228,7 +243,7 @@ static __always_inline enum written find_file_write(const struct pt_regs *regs, 
 		send_write(how, mapped->device, mapped->inode, *start, *length);
 		return WRITTEN_TOLD;
 	}
-	if (is_memory_file(file)) {
+	if (is_memory_file(file) && result > 0) {
 		written_range(regs, abi, call, result, file, start, length);
 		return tell_memory_write(how, BPF_CORE_READ(file, private_data), *start, *length);
 	}

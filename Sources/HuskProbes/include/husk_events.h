@@ -92,6 +92,7 @@ enum husk_call {
 	HUSK_CALL_ASYNCHRONOUS = 29, /* io_uring_setup, io_setup: what follows is not seen */
 	/* Not told to user space: i386's forms that are decoded into others. */
 	HUSK_CALL_OLD_MMAP = 64,
+	HUSK_CALL_PROCESS_MADVISE = 66,
 	HUSK_CALL_IPC = 65,
 };
 
