@@ -325,9 +325,11 @@ static __always_inline bool decode_call(struct thread *thread, const struct pt_r
 /* Takes something away, or its W: what can change without a call is looked at before. */
 static __always_inline bool discards_pages(const struct thread *thread)
 {
-	/* MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL */
+	/* MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED; guard pages (Linux 6.13)
+	 * have no content: what is there when they are removed is new. */
 	return thread->call_flags == 4 || thread->call_flags == 8 || thread->call_flags == 9 ||
-	       thread->call_flags == 24 || thread->call_flags == 102;
+	       thread->call_flags == 24 || thread->call_flags == MADV_GUARD_INSTALL ||
+	       thread->call_flags == MADV_GUARD_REMOVE;
 }
 
 #endif /* HUSK_CALLS_H */

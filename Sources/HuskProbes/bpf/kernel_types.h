@@ -32,6 +32,8 @@
  * the other one means nothing worse than a file that no one will write to. */
 #define FMODE_BACKING (3u << 24)
 #define RWF_APPEND 0x10
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
 #define MAP_HUGETLB 0x40000
 #define PROC_SUPER_MAGIC 0x9fa0
 #define TMPFS_MAGIC 0x01021994

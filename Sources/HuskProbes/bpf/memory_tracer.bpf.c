@@ -320,6 +320,7 @@ static __always_inline void tell_changes(struct thread *thread)
 {
 	bool matters = thread->asks || thread->prior_executable || thread->prior_view ||
 		       thread->asks_for_view || thread->is_unknown ||
+		       thread->mode == MODE_WRITTEN ||
 		       (thread->prior_incomplete && is_mprotect(thread));
 
 	if (!matters)
@@ -469,7 +470,8 @@ static __always_inline void after_call(struct thread *thread, long result)
 	case HUSK_CALL_MADVISE:
 		/* A private page that is given back shows its file's bytes again; when it fails,
 		 * some of them may have been. */
-		has_range = has_executable_file(thread) || thread->prior_unseen;
+		has_range = (has_executable_file(thread) || thread->prior_unseen) &&
+			    thread->call_flags != MADV_GUARD_INSTALL;
 		thread->mode = MODE_WRITTEN;
 		set_range(thread, thread->address, thread->length);
 		break;
