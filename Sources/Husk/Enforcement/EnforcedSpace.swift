@@ -59,6 +59,8 @@ final class EnforcedSpace {
         var source: Source
         /// It consists of huge pages from the pool, which have one protection each.
         var isIndivisible = false
+        /// The kernel lets it begin further down when someone asks for what is there.
+        var growsDown = false
         /// Its protection cannot be changed (any more): what a guard does not keep is not kept.
         var isFixed = false
 
@@ -79,10 +81,31 @@ final class EnforcedSpace {
         }
 
         /// What has to be done so that a range of it is executable or written.
-        func change(_ range: Range<UInt64>, isExecutable: Bool) -> Change {
+        func changes(_ range: Range<UInt64>, isExecutable: Bool) -> [Change] {
+            let first =
+                range
+                .lowerBound..<min(
+                    range.lowerBound + EnforcedSpace.pageSize, range.upperBound)
+            // What it grows by is as its first page is, and has no guard.
+            guard growsDown, isGuarded, isExecutable, first.lowerBound == self.range.lowerBound
+            else { return [change(range, isExecutable: isExecutable, isByGuard: isGuarded)] }
+            let rest = first.upperBound..<range.upperBound
+            return [change(first, isExecutable: isExecutable, isByGuard: false)]
+                + (rest.isEmpty
+                    ? [] : [change(rest, isExecutable: isExecutable, isByGuard: true)])
+        }
+
+        /// So that it is written.
+        func written(_ range: Range<UInt64>) -> Change {
+            change(range, isExecutable: false, isByGuard: isGuarded)
+        }
+
+        private func change(
+            _ range: Range<UInt64>, isExecutable: Bool, isByGuard: Bool
+        ) -> Change {
             let keepsWrite = isExecutable || isUntouched
             // What is untouched may not exist yet; what is executable does (Enforcer+Faults.swift).
-            let isByGuard = isExecutable ? isGuarded : guarded == .allPages
+            let isByGuard = isExecutable ? isByGuard : guarded == .allPages
             var kept: Protection = isExecutable ? [] : .execute
             if keepsWrite, !isByGuard { kept.insert(.write) }
             return Change(
@@ -361,6 +384,21 @@ final class EnforcedSpace {
         return start..<end
     }
 
+    func setGrowsDown(at address: UInt64) {
+        guard let index = index(at: address) else { return }
+        views[index].growsDown = true
+    }
+
+    /// The view at an address begins further down now.
+    func grow(at address: UInt64, to start: UInt64) {
+        guard let index = index(at: address), start < views[index].range.lowerBound,
+            index == 0 || views[index - 1].range.upperBound <= start, views[index].memory === own
+        else { return }
+        views[index].range = start..<views[index].range.upperBound
+        views[index].firstPage = start / Self.pageSize
+        views[index].isUntouched = false
+    }
+
     func setFixed(at address: UInt64) {
         guard let index = index(at: address) else { return }
         views[index].isFixed = true
@@ -401,11 +439,11 @@ final class EnforcedSpace {
         for page in isExecutable ? Array(pages) : view.memory.known(in: pages) {
             view.memory.pages[page, default: .init()].isExecutable = isExecutable
         }
-        return views.filter { $0.memory === view.memory }.compactMap { other in
+        return views.filter { $0.memory === view.memory }.flatMap { other -> [Change] in
             let start = max(pages.lowerBound, other.firstPage)
             let end = min(pages.upperBound, other.page(at: other.range.upperBound))
-            guard start < end, let address = other.address(of: start) else { return nil }
-            return other.change(
+            guard start < end, let address = other.address(of: start) else { return [] }
+            return other.changes(
                 address..<(address + (end - start) * Self.pageSize), isExecutable: isExecutable)
         }
     }
@@ -419,9 +457,9 @@ final class EnforcedSpace {
         func close() {
             guard let run = executable else { return }
             if written < run.lowerBound {
-                changes.append(view.change(written..<run.lowerBound, isExecutable: false))
+                changes.append(view.written(written..<run.lowerBound))
             }
-            changes.append(view.change(run, isExecutable: true))
+            changes += view.changes(run, isExecutable: true)
             written = run.upperBound
             executable = nil
         }
@@ -433,7 +471,7 @@ final class EnforcedSpace {
         }
         close()
         if written < view.range.upperBound {
-            changes.append(view.change(written..<view.range.upperBound, isExecutable: false))
+            changes.append(view.written(written..<view.range.upperBound))
         }
         return changes
     }
@@ -452,7 +490,7 @@ final class EnforcedSpace {
             let pages = view.page(at: view.range.lowerBound)..<view.page(at: view.range.upperBound)
             let executable = view.memory.known(in: pages).filter(view.memory.isExecutable)
             guard !executable.isEmpty || wasUntouched else { continue }
-            changes.append(view.change(view.range, isExecutable: false))
+            changes.append(view.written(view.range))
             emptied.append((view.memory, executable))
         }
         // Only now: several views may show one page.

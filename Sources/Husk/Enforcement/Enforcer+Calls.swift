@@ -11,6 +11,7 @@ extension Enforcer {
         var call: SystemCall?
         /// It is one of those that change memory, and told apart no further.
         var changesMemory: Bool
+        var isFutex: Bool
         var arguments: [UInt64]
         var result: Int64
 
@@ -25,8 +26,11 @@ extension Enforcer {
         tracee.hasOwedStop = false
         if wasOwed, call.call == nil, !call.changesMemory { return }  // all has been done about it
         if call.result == -Int64(EFAULT) {
-            // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces.
-            restartIfKept(tracee, registers, at: time, unguardedOnly: call.call != .mremap)
+            // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces, and
+            // futex(2), which does not wait for a page.
+            restartIfKept(
+                tracee, registers, at: time,
+                unguardedOnly: call.call != .mremap && !call.isFutex)
             return
         }
         guard let kind = call.call else {
@@ -54,6 +58,9 @@ extension Enforcer {
             // MAP_PRIVATE and MAP_ANONYMOUS, of MAP_TYPE and these; not MAP_HUGETLB.
             let isAnonymous = call.arguments[3] & 0x4002F == 0x22
             resynchronise(tracee, made, asked: call.arguments[2], isAnonymous: isAnonymous)
+            if call.arguments[3] & 0x100 != 0 {  // MAP_GROWSDOWN
+                tracee.space.setGrowsDown(at: made.lowerBound)
+            }
         case .madvise:
             // Pages that were given back have lost the guard's mark with their content.
             makeWritten(range, by: tracee)
@@ -151,7 +158,7 @@ extension Enforcer {
                 call: calls[number],
                 // execve, brk, mmap, ipc, personality, execveat, arch_prctl, shmat, shmdt
                 changesMemory: [11, 45, 90, 117, 136, 358, 384, 397, 398].contains(number),
-                arguments: arguments,
+                isFutex: [240, 422].contains(number), arguments: arguments,
                 result: isError ? Int64(result) : Int64(UInt32(bitPattern: result)))
         }
         // arch/x86/entry/syscalls/syscall_64.tbl
@@ -166,6 +173,6 @@ extension Enforcer {
             call: calls[number],
             // brk, shmat, execve, shmdt, personality, arch_prctl, execveat
             changesMemory: [12, 30, 59, 67, 135, 158, 322].contains(number),
-            arguments: arguments, result: Int64(bitPattern: registers.rax))
+            isFutex: number == 202, arguments: arguments, result: Int64(bitPattern: registers.rax))
     }
 }

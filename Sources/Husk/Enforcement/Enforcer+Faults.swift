@@ -24,7 +24,8 @@ extension Enforcer {
         var info = info
         let address = husk_signal_address(&info)
         guard husk_signal_code(&info) == Self.accessError,
-            let view = tracee.space.view(at: address), let registers = tracee.registers
+            let view = tracee.space.view(at: address) ?? grownView(tracee, at: address),
+            let registers = tracee.registers
         else { return false }
         if isReleasing { return true }
         let pointer = UInt64(registers.rip)
@@ -56,6 +57,22 @@ extension Enforcer {
             letExecute(tracee, page, registers)
         }
         return true
+    }
+
+    /// Memory that grows downwards (MAP_GROWSDOWN) has come to hold an address with no call; nil: it
+    /// has not.
+    private func grownView(_ tracee: Tracee, at address: UInt64) -> EnforcedSpace.View? {
+        let space = tracee.space
+        guard let above = space.views.first(where: { $0.range.lowerBound > address }),
+            above.growsDown,
+            let region = MemoryMaps.regions(of: tracee.pid)?.first(where: {
+                $0.range.contains(address)
+            }), region.range.upperBound >= above.range.lowerBound
+        else { return nil }
+        let grown = region.start.rawValue..<above.range.lowerBound
+        space.grow(at: above.range.lowerBound, to: grown.lowerBound)
+        apply(space.setState(grown, isExecutable: false), by: tracee)
+        return space.view(at: address)
     }
 
     /// The thread wants to write where it may. False: that was so already, and it does not help.

@@ -88,7 +88,7 @@ extension Enforcer {
                 putUnderGuard(tracee, view.range)
             }
             guard let view = space.view(at: view.range.lowerBound) else { continue }
-            apply([view.change(view.range, isExecutable: false)], by: tracee)
+            apply([view.written(view.range)], by: tracee)
         }
     }
 

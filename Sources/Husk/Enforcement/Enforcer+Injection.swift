@@ -212,7 +212,7 @@ extension Enforcer {
         of view: EnforcedSpace.View, for change: EnforcedSpace.Change, by tracee: Tracee
     ) {
         _ = tracee.space.setState(view.range, isExecutable: false)
-        let whole = view.change(view.range, isExecutable: false)
+        let whole = view.written(view.range)
         _ = protect(whole.range, whole.protection, by: tracee)
         noteGiven(whole, tracee.space)
         tracee.space.writeGuard?.allow(view.range)

@@ -105,7 +105,8 @@ extension Enforcer {
                 enforce(
                     tracee, region.range, region.protection,
                     source: region.backing.file == nil ? .anonymous : .nothing,
-                    isIndivisible: isOfHugePages(region, tracee))
+                    isIndivisible: isOfHugePages(region, tracee),
+                    growsDown: region.backing == .stack)
             }
         }
         enforceViews(tracee, pieces(of: regions, in: 0..<(1 << 63), tracee.space))
@@ -113,9 +114,10 @@ extension Enforcer {
 
     private func enforce(
         _ tracee: Tracee, _ range: Range<UInt64>, _ asked: Protection,
-        source: EnforcedSpace.Source, isIndivisible: Bool = false
+        source: EnforcedSpace.Source, isIndivisible: Bool = false, growsDown: Bool = false
     ) {
         tracee.space.add(range, asked: asked, source: source, isIndivisible: isIndivisible)
+        if growsDown { tracee.space.setGrowsDown(at: range.lowerBound) }
         enforceView(tracee, range)
     }
 

@@ -365,6 +365,9 @@ final class Enforcer: @unchecked Sendable {
     private func deliver(_ signal: Int32, _ info: siginfo_t, to tracee: Tracee) {
         if let registers = tracee.registers, tracee.space.view(at: registers.rsp) != nil {
             _ = makeAllWritten(tracee)
+        } else {
+            // Or to one of its own (sigaltstack(2)); a guard lets it.
+            _ = makeAllWritten(tracee, unguardedOnly: true)
         }
         // Calls in between have consumed it: it is told again.
         var info = info
@@ -404,7 +407,11 @@ final class Enforcer: @unchecked Sendable {
         tracee.isBorrower = !birth.isFollowed && birth.borrows
         tracee.isToBeLetGo = !birth.isFollowed && !birth.borrows
         tracee.isStopped = true
-        if birth.isFollowed, !birth.borrows { renew(tracee) }
+        if birth.isFollowed, !birth.borrows {
+            renew(tracee)
+            // And what another thread of its parent had just mapped.
+            reconcile(tracee, nil)
+        }
         return tracee
     }
 
