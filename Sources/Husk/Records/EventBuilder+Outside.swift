@@ -239,8 +239,10 @@ extension EventBuilder {
         let end = overflow ? UInt64.max : sum
         guard record.start < end else { return }
         let views: [(pid: Int32, region: MappedRegion)]
+        // Another thread of its process may write, too, and move the place that both write to.
+        let isAlone = ProcessFacts.threads(of: writer.task.pid).count <= 1
         if let file = Timeline.FileKey(record) {
-            views = timeline.views(of: file, offsets: record.start..<end)
+            views = timeline.views(of: file, offsets: isAlone ? record.start..<end : 0..<UInt64.max)
                 .filter { $0.region.protection.contains(.execute) }
         } else {
             let target = Int32(bitPattern: record.target_pid)
@@ -251,7 +253,7 @@ extension EventBuilder {
             }
         }
         for (pid, region) in views {
-            if record.is_held == 0, let task = processes[pid] {
+            if record.is_held == 0 || !isAlone, let task = processes[pid] {
                 tellBlindSpot(
                     BlindSpot(
                         task: task, time: clock.timestamp(record.header.time_ns),

@@ -65,6 +65,8 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r27-old-mmap": Reason.noCall,
         "r28-more-than-asked": Reason.noCall,
         "r29-huge-pages": Reason.noCall,
+        "r30-unchangeable": Reason.noCall,
+        "r31-written-meanwhile": Reason.noCall,
     ]
 
     /// Cases that are exact when W^X is enforced: those of memory that is writable and executable.
