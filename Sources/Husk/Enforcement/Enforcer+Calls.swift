@@ -24,7 +24,6 @@ extension Enforcer {
         let call = Self.decode(registers, isNarrow: isNarrowCall(tracee, registers))
         let wasOwed = tracee.hasOwedStop
         tracee.hasOwedStop = false
-        if wasOwed, call.call == nil, !call.changesMemory { return }  // all has been done about it
         if call.result == -Int64(EFAULT) {
             // A guard lets calls write: of what it keeps, none fails, but mremap(2) over pieces, and
             // futex(2), which does not wait for a page.
@@ -33,6 +32,7 @@ extension Enforcer {
                 unguardedOnly: call.call != .mremap && !call.isFutex)
             return
         }
+        if wasOwed, call.call == nil, !call.changesMemory { return }  // all has been done about it
         guard let kind = call.call else {
             reconcile(tracee, nil)
             return
