@@ -97,7 +97,7 @@ static const struct husk_field fields[] = {
 	FIELD(husk_write, device_major),
 	FIELD(husk_write, device_minor),
 	FIELD(husk_write, is_held),
-	FIELD(husk_write, reserved),
+	FIELD(husk_write, has_siblings),
 	FIELD(husk_write, comm),
 
 	FIELD(husk_config, pid_namespace),

@@ -119,7 +119,8 @@ struct RecordLayoutTests {
                     ("header", \husk_write.header), ("start", \.start), ("length", \.length),
                     ("call", \.call), ("target_pid", \.target_pid), ("inode", \.inode),
                     ("device_major", \.device_major), ("device_minor", \.device_minor),
-                    ("is_held", \.is_held), ("reserved", \.reserved), ("comm", \.comm),
+                    ("is_held", \.is_held), ("has_siblings", \.has_siblings),
+                    ("comm", \.comm),
                 ])
             + Self.inSwift(
                 "husk_config",

@@ -240,7 +240,7 @@ extension EventBuilder {
         guard record.start < end else { return }
         let views: [(pid: Int32, region: MappedRegion)]
         // Another thread of its process may write, too, and move the place that both write to.
-        let isAlone = ProcessFacts.threads(of: writer.task.pid).count <= 1
+        let isAlone = record.has_siblings == 0
         if let file = Timeline.FileKey(record) {
             views = timeline.views(of: file, offsets: isAlone ? record.start..<end : 0..<UInt64.max)
                 .filter { $0.region.protection.contains(.execute) }

@@ -129,6 +129,9 @@ struct EventBuilder {
             stackPointer: Address(record.stack_pointer),
             trigger: LookTrigger(record.trigger))
         transition.isKnown = flags & UInt32(HUSK_TRANSITION_KNOWN) != 0
+        if flags & UInt32(HUSK_TRANSITION_HAS_SIBLINGS) != 0 {
+            tellBlindSpot(transition, .writerRanOn)
+        }
         if transition.trigger == .ownCall { transition.callNumber = Int(record.call_number) }
         if record.stack_words > 0 {
             transition.caller = callSite(transition, stack: record.stack)

@@ -105,6 +105,14 @@ static __always_inline bool only_borrows_memory(void)
 	       BPF_CORE_READ(task, mm) == BPF_CORE_READ(task, real_parent, mm);
 }
 
+/* Has the current process other threads? */
+static __always_inline bool has_siblings(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, signal, live.counter) > 1;
+}
+
 static __always_inline bool current_is_target(void)
 {
 	__u32 pid = current_pid();

@@ -255,6 +255,8 @@ GLOBAL int tell_region(__u32 is_unseen)
 		region->flags |= HUSK_TRANSITION_FRESH;
 	if (thread->mode == MODE_LOOK)
 		region->flags |= HUSK_TRANSITION_LOOK;
+	if (thread->mode == MODE_WRITTEN && has_siblings())
+		region->flags |= HUSK_TRANSITION_HAS_SIBLINGS;
 
 	/* (personality(2) does not make executable what is on a noexec mount.) */
 	if (thread->mode == MODE_CHANGE && thread->asks && !thread->changes_only &&

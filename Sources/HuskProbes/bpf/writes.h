@@ -47,7 +47,7 @@ GLOBAL int send_write(__u32 how, __u32 target, __u64 inode, __u64 start, __u64 l
 	record->length = length;
 	record->call = how & CALL_MASK;
 	record->is_held = !!(how & WRITER_IS_HELD);
-	record->reserved = 0;
+	record->has_siblings = has_siblings();
 	record->target_pid = inode ? 0 : target;
 	record->inode = inode;
 	record->device_major = inode ? target >> MINOR_BITS : 0;

@@ -144,6 +144,9 @@ enum husk_backing {
 /* It was executable before and could not be written to, and is so now: what it holds was captured
  * when it became so. No pages follow. */
 #define HUSK_TRANSITION_KNOWN 512u
+/* Bytes have been written, and another thread of the process may have written some before that
+ * were not copied yet. */
+#define HUSK_TRANSITION_HAS_SIBLINGS 1024u
 
 /* husk_transition.trigger: why memory that can change without a call is looked at now. */
 enum husk_trigger {
@@ -325,7 +328,7 @@ struct husk_write {
 	husk_u32 device_major;
 	husk_u32 device_minor;
 	husk_u32 is_held; /* the writer waits until this record has been handled */
-	husk_u32 reserved;
+	husk_u32 has_siblings; /* its process has other threads, which do not wait */
 	char comm[HUSK_COMM_SIZE];
 };
 
