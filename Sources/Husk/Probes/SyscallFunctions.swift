@@ -6,7 +6,8 @@ enum SyscallFunctions {
     /// By the functions' common part: calls that change regions or end them, and calls that write.
     private static let regions = [
         "mmap", "mmap_pgoff", "ia32_mmap", "x86_mmap", "mprotect", "pkey_mprotect", "munmap",
-        "mremap", "shmat", "shmdt", "ipc", "brk", "madvise", "remap_file_pages", "execve",
+        "mremap", "shmat", "shmdt", "ipc", "brk", "madvise", "process_madvise", "remap_file_pages",
+        "execve",
         "execveat", "exit_group", "arch_prctl",
     ]
     private static let writes = [
