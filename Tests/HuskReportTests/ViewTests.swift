@@ -12,7 +12,7 @@ import Testing
 @Suite("husk view", .serialized)
 struct ViewTests {
     /// A viewer that runs.
-    private struct Serving {
+    private final class Serving {
         let running: Running
         let port: UInt16
         let token: String
@@ -27,6 +27,11 @@ struct ViewTests {
             port = UInt16(try #require(url.port))
             token = url.pathComponents.count > 1 ? url.pathComponents[1] : ""
             #expect(token.count == 32)
+        }
+
+        /// Not every test waits for its end, and it would go on after all of them.
+        deinit {
+            if running.isRunning { running.signal(SIGKILL) }
         }
 
         /// Sends one request; returns the status and everything that came.
