@@ -133,11 +133,7 @@ extension Enforcer {
 
     /// `int 0x80`, and whatever else a 32-bit program uses.
     private func isNarrowCall(_ tracee: Tracee, _ registers: user_regs_struct) -> Bool {
-        if registers.cs == 0x23 { return true }
-        var bytes = [UInt8](repeating: 0, count: 2)
-        // Safe: two bytes into our own array.
-        let count = husk_process_read(tracee.pid, registers.rip &- 2, &bytes, 2)
-        return count == 2 && bytes == [0xCD, 0x80]
+        registers.cs == 0x23 || tracee.twoBytes(at: registers.rip &- 2) == [0xCD, 0x80]
     }
 
     private static func decode(_ registers: user_regs_struct, isNarrow: Bool) -> ReturningCall {

@@ -189,10 +189,8 @@ extension Enforcer {
     /// It would be stepped for as long as the call takes, which may be waiting for those that stand
     /// meanwhile.
     private func isAtCall(_ tracee: Tracee, _ pointer: UInt64) -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 2)
-        // Safe: two bytes into our own array.
-        guard husk_process_read(tracee.pid, pointer, &bytes, 2) == 2 else { return false }
-        return [[0x0F, 0x05], [0x0F, 0x34], [0xCD, 0x80]].contains(bytes)
+        // `syscall`, `sysenter`, `int 0x80`
+        [[0x0F, 0x05], [0x0F, 0x34], [0xCD, 0x80]].contains(tracee.twoBytes(at: pointer))
     }
 
     private func grant(_ tracee: Tracee, _ page: UInt64) {

@@ -131,11 +131,7 @@ extension Enforcer {
         for change in changes where !change.range.isEmpty {
             let writeGuard = tracee.space.writeGuard
             // W is kept before X is given, and given after X is kept.
-            var protection = change.protection
-            if change.isWriteProtected == true, writeGuard?.protect(change.range) != true {
-                protection.remove(.write)
-            }
-            let result = protect(change.range, protection, by: tracee)
+            let result = protect(change.range, protectionWithGuard(change, writeGuard), by: tracee)
             let takesExecution = !change.protection.contains(.execute)
             if result == nil || result == -Int(EPERM) || result == -Int(EACCES),
                 change.isWriteProtected == false, takesExecution, !tracee.hasMovedOn,
@@ -157,6 +153,17 @@ extension Enforcer {
                 tracee.space.remove(change.range)
             }
         }
+    }
+
+    /// Has the guard keep W if it has to. The protection that the range may have then: what the guard
+    /// does not keep, that has to.
+    private func protectionWithGuard(
+        _ change: EnforcedSpace.Change, _ writeGuard: WriteGuard?
+    ) -> Protection {
+        guard change.isWriteProtected == true, writeGuard?.protect(change.range) != true else {
+            return change.protection
+        }
+        return change.protection.subtracting(.write)
     }
 
     /// X cannot be taken (mseal(2), a filter): the guard goes on to keep W, and each instruction
@@ -217,12 +224,7 @@ extension Enforcer {
         noteGiven(whole, tracee.space)
         tracee.space.writeGuard?.allow(view.range)
         guard change.range != view.range, change.protection != whole.protection else { return }
-        var protection = change.protection
-        if change.isWriteProtected == true,
-            tracee.space.writeGuard?.protect(change.range) != true
-        {
-            protection.remove(.write)
-        }
+        let protection = protectionWithGuard(change, tracee.space.writeGuard)
         if let result = protect(change.range, protection, by: tracee), result < 0 {
             tracee.space.writeGuard?.allow(change.range)
             return

@@ -40,7 +40,7 @@ extension Enforcer {
     /// was left is what the target has asked for.
     func reconcile(_ tracee: Tracee, _ range: Range<UInt64>?) {
         let space = tracee.space
-        let wanted = range ?? 0..<(1 << 63)
+        let wanted = range ?? Self.everywhere
         guard let regions = MemoryMaps.regions(of: tracee.pid) else { return }
         for piece in pieces(of: regions, in: wanted, space) {
             guard let view = piece.view else { continue }
@@ -58,6 +58,8 @@ extension Enforcer {
         }
         enforceUnknown(tracee, regions, in: wanted)
     }
+
+    private static let everywhere: Range<UInt64> = 0..<(1 << 63)
 
     /// A region, or a part of one, with the view that it is, if it is one.
     private struct Piece {
@@ -109,7 +111,7 @@ extension Enforcer {
                     growsDown: region.backing == .stack)
             }
         }
-        enforceViews(tracee, pieces(of: regions, in: 0..<(1 << 63), tracee.space))
+        enforceViews(tracee, pieces(of: regions, in: Self.everywhere, tracee.space))
     }
 
     private func enforce(

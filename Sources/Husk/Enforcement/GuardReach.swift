@@ -2,7 +2,7 @@
 
 /// From which pages W is kept by a guard (``WriteGuard``); from all others their protection keeps
 /// it, and calls that write there fail instead of waiting.
-package enum GuardReach: String, CaseIterable, Comparable, Sendable {
+package enum GuardReach: String, Comparable, Sendable {
     case none
     /// From those that exist: Linux 5.19 to 6.3.
     case existingPages = "existing-pages"

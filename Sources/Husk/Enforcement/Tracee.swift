@@ -74,6 +74,13 @@ final class Tracee {
         return husk_trace_registers(tid, &registers) == 0 ? registers : nil
     }
 
+    /// An instruction of two bytes, as those that make system calls; nil: it cannot be read.
+    func twoBytes(at address: UInt64) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: 2)
+        // Safe: two bytes into our own array.
+        return husk_process_read(pid, address, &bytes, 2) == 2 ? bytes : nil
+    }
+
     /// Its personality, if what it asks to read may be executed as well for it (personality(2)); nil:
     /// it is not so, as for nearly all.
     var widePersonality: UInt32? {

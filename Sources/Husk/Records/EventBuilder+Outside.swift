@@ -227,10 +227,9 @@ extension EventBuilder {
     /// is held meanwhile if it is a target and the kernel can.
     mutating func take(_ record: husk_write) {
         if record.call == HUSK_CALL_ASYNCHRONOUS.rawValue {
-            tellBlindSpot(
-                BlindSpot(
-                    task: TaskIdentity(record.header), time: clock.timestamp(record.header.time_ns),
-                    start: 0, length: 1 << 47, reason: .asynchronousWrites))
+            tellBlindProcess(
+                TaskIdentity(record.header), at: clock.timestamp(record.header.time_ns),
+                .asynchronousWrites)
             return
         }
         let writer = Writer(

@@ -108,10 +108,7 @@ extension EventBuilder {
         let views = timeline.views(of: Timeline.FileKey(file), offsets: offset..<end, limit: limit)
         // What is not among them may be code, too.
         if views.count >= limit, transition.isShared {
-            tellBlindSpot(
-                BlindSpot(
-                    task: transition.task, time: transition.time, start: 0, length: 1 << 47,
-                    reason: .writableElsewhere))
+            tellBlindProcess(transition.task, at: transition.time, .writableElsewhere)
         }
         for (pid, region) in views {
             let other = RegionReference(pid: pid, region)
@@ -146,6 +143,14 @@ extension EventBuilder {
             BlindSpot(
                 task: transition.task, time: transition.time, start: transition.start,
                 length: transition.length, reason: reason))
+    }
+
+    /// Anywhere in a process.
+    mutating func tellBlindProcess(
+        _ task: TaskIdentity, at time: Timestamp, _ reason: BlindSpot.Reason
+    ) {
+        tellBlindSpot(
+            BlindSpot(task: task, time: time, start: 0, length: 1 << 47, reason: reason))
     }
 
     mutating func tellBlindSpot(_ spot: BlindSpot) {

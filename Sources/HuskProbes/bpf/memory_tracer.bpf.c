@@ -460,10 +460,9 @@ static __always_inline void after_call(struct thread *thread, long result)
 		thread->whole_region = thread->is_unknown;
 		break;
 	case HUSK_CALL_ARCH_PRCTL:
-		/* ARCH_MAP_VDSO_* returns the image's size; the vdso lies behind its data pages. */
+		/* ARCH_MAP_VDSO_* returns the image's size; the place that it asks for is a hint. */
 		has_range = result > 0;
 		thread->mode = MODE_NEW;
-		/* (What was asked for is a hint.) */
 		set_range(thread, mapped_vdso(), 1);
 		thread->whole_region = 1;
 		break;

@@ -90,10 +90,10 @@ enum husk_call {
 	HUSK_CALL_PROCESS_VM_WRITEV = 27,
 	HUSK_CALL_USERFAULTFD = 28, /* ioctl(2): UFFDIO_COPY, _ZEROPAGE, _MOVE, _CONTINUE */
 	HUSK_CALL_ASYNCHRONOUS = 29, /* io_uring_setup, io_setup: what follows is not seen */
-	/* Not told to user space: i386's forms that are decoded into others. */
+	/* Not told to user space: forms that are decoded into others. */
 	HUSK_CALL_OLD_MMAP = 64,
-	HUSK_CALL_PROCESS_MADVISE = 66,
 	HUSK_CALL_IPC = 65,
+	HUSK_CALL_PROCESS_MADVISE = 66,
 };
 
 /* husk_transition.abi: how the call was made. */
