@@ -7,21 +7,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "advise.h"
 #include "case.h"
-#include <string.h>
 
 #define UPPER_HALF 0x100000000L
 #define MANY 24
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
 
 static uint32_t number = 0x24000000;
 
@@ -116,7 +110,6 @@ static void discarded(enum way way)
 	uint32_t of_file = number;
 	unsigned char *area = fixture_map(2 * PAGE, PROT_NONE);
 	unsigned char *code = mmap(area, PAGE, RW, MAP_PRIVATE | MAP_FIXED, file, 0);
-	struct iovec range = {code, PAGE};
 
 	case_check(code == area && munmap(area + PAGE, PAGE) == 0, "mmap");
 	case_code(code, PAGE, ++number);
@@ -131,9 +124,8 @@ static void discarded(enum way way)
 		case_check(madvise(code, 2 * PAGE, MADV_DONTNEED) == -1 && errno == ENOMEM, "ENOMEM");
 		break;
 	case BY_PROCESS_MADVISE:
-		if (syscall(SYS_process_madvise, syscall(SYS_pidfd_open, getpid(), 0), &range, 1,
-			    MADV_DONTNEED, 0) != (long)PAGE)
-			return; /* before Linux 6.13 */
+		if (advise_oneself(code, PAGE, MADV_DONTNEED) != (long)PAGE)
+			return;
 		break;
 	case BY_GUARD_PAGES:
 		if (madvise(code, PAGE, 102) != 0)

@@ -23,12 +23,7 @@ static uint32_t number = 0x5a000000;
 
 static void rounds(unsigned char *write_view, const unsigned char *code)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		case_code(write_view, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth_of(code, write_view, LENGTH);
-	}
+	rounds_run(write_view, code, LENGTH, ROUNDS, &number);
 }
 
 static unsigned char *view(int file, int protection)

@@ -10,23 +10,14 @@
 #define ROUNDS 20
 #define LENGTH (PAGE - 100)
 
-static void rounds(unsigned char *code, uint32_t first)
-{
-	for (uint32_t i = first; i < first + ROUNDS; i++) {
-		case_code(code, LENGTH, i);
-		case_serialise();
-		case_run(code, i);
-		case_truth(code, LENGTH);
-	}
-}
-
 int main(void)
 {
+	uint32_t number = 0x5b000000;
 	unsigned char *code = int80_map(PAGE, RWX);
 	uint32_t *arguments = (uint32_t *)int80_map(PAGE, RW);
 	long result;
 
-	rounds(code, 0x5b000001);
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 	arguments[0] = (uint32_t)(uintptr_t)code;
 	arguments[1] = PAGE;
 	arguments[2] = RWX;
@@ -35,6 +26,6 @@ int main(void)
 	arguments[5] = 0;
 	result = int80(I386_OLD_MMAP, (uintptr_t)arguments, 0, 0, 0, 0);
 	case_check((uint32_t)result == arguments[0], "mmap");
-	rounds(code, 0x5b010001);
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 	return case_end();
 }

@@ -15,12 +15,7 @@ static uint32_t number = 0x5c000000;
 
 static void rounds(unsigned char *code)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		case_code(code, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, LENGTH);
-	}
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 }
 
 int main(void)

@@ -14,12 +14,7 @@ static uint32_t number = 0x5d100000;
 
 static void rounds(unsigned char *code)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		case_code(code, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, LENGTH);
-	}
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 }
 
 static unsigned char *map(size_t length)

@@ -13,19 +13,13 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "advise.h"
 #include "rounds.h"
 
 #define ROUNDS 10
 #define LENGTH ((size_t)64) /* where each store is stepped, that takes long enough */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
 #define MSEAL 462
 
 static uint32_t number = 0x5e000000;
@@ -33,12 +27,7 @@ static unsigned char *code;
 
 static void rounds(void)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		case_code(code, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, LENGTH);
-	}
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 }
 
 static void unmap_vdso(void)
@@ -72,11 +61,7 @@ static void refuse(void)
 
 static void discard(void)
 {
-	struct iovec range = {code, PAGE};
-	long self = syscall(SYS_pidfd_open, getpid(), 0);
-
-	/* (On oneself, with this advice, from Linux 6.13 on.) */
-	syscall(SYS_process_madvise, self, &range, 1, MADV_DONTNEED, 0);
+	advise_oneself(code, PAGE, MADV_DONTNEED);
 }
 
 static void handler(int signal)

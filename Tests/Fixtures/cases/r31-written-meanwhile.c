@@ -24,12 +24,7 @@ static int done;
 
 static void rounds(void)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		case_code(code, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, LENGTH);
-	}
+	rounds_run(code, code, LENGTH, ROUNDS, &number);
 }
 
 static void pause_ms(long milliseconds)
@@ -84,10 +79,7 @@ static void by_another_process(void)
 		_exit(0);
 	}
 	for (int i = 0; i < ROUNDS; i++) {
-		case_code(code, LENGTH, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, LENGTH);
+		rounds_run(code, code, LENGTH, 1, &number);
 		word = 1;
 		case_check(write(to_child[1], &word, 1) == 1, "write");
 		case_check(read(to_parent[0], &word, 1) == 1, "read");
@@ -116,10 +108,7 @@ static void beside_a_step(void)
 	case_check(pthread_create(&thread, NULL, writes_beside, NULL) == 0, "pthread_create");
 	for (int i = 0; i < STEPPED; i++) {
 		nanosleep(&moment, NULL);
-		case_code(code, 64, ++number);
-		case_serialise();
-		case_run(code, number);
-		case_truth(code, 64);
+		rounds_run(code, code, 64, 1, &number);
 	}
 	__atomic_store_n(&done, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);

@@ -35,6 +35,19 @@ static inline void rounds_crypt(unsigned char *bytes, size_t length, uint64_t ke
 	}
 }
 
+/* Writes code through one view and runs it through another, or the same one, so many times: other
+ * code each time, by `number`. */
+static inline void rounds_run(unsigned char *write_view, const unsigned char *code, size_t length,
+			      int times, uint32_t *number)
+{
+	for (int i = 0; i < times; i++) {
+		case_code(write_view, length, ++*number);
+		case_serialise();
+		case_run(code, *number);
+		case_truth_of(code, write_view, length);
+	}
+}
+
 /* `mov eax, number; syscall; mov [rdi], rax; mov eax, result; ret`, and filler of its own. */
 static inline void rounds_calling(unsigned char *to, size_t length, uint32_t number,
 				  uint32_t result)
