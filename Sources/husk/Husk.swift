@@ -39,6 +39,7 @@ struct HuskCommand: ParsableCommand {
 
     static func main() {
         StandardDescriptors.makeSureOfThem()
+        LineOutput.prepare()
         do {
             var command = try parseAsRoot()
             if let command = command as? any ReadsCapture { command.confine() }

@@ -12,15 +12,20 @@ final class LineOutput: Sendable {
 
     private let descriptor: Int32
     private let ownsDescriptor: Bool
+    /// What is written to: the file of `descriptor`, in a way that does not wait for a reader.
+    private let sink: Sink
     private let failure = Atomic<Int32>(0)
     /// Held while a line is written.
     private let turn = Mutex<Void>(())
-    /// When to give up on a reader who does not read; 0: never. CLOCK_MONOTONIC, ns.
-    private let deadline = Atomic<UInt64>(0)
+    /// Since when Husk wants to end; 0: it does not. CLOCK_MONOTONIC, ns.
+    private static let endingSince = Atomic<UInt64>(0)
+    /// How long a reader who takes nothing may keep Husk from ending then.
+    private static let patience: UInt64 = 2_000_000_000
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
         ownsDescriptor = false
+        sink = Sink(for: descriptor)
     }
 
     /// A file, made or emptied.
@@ -30,14 +35,29 @@ final class LineOutput: Sendable {
             throw OutputError(cannot: "open", path, errno: errno)
         }
         ownsDescriptor = true
+        sink = Sink(ownFile: descriptor)
     }
 
     deinit {
         if ownsDescriptor { close(descriptor) }
     }
 
+    /// Opens what lines go to, while Husk may still open files.
+    static func prepare() {
+        _ = standardOutput
+        _ = standardError
+    }
+
     /// The errno of the first write that failed; 0 if none has. EPIPE: the reader has gone.
+    /// ETIMEDOUT: Husk was to end, and the reader took nothing any more.
     var error: Int32 { failure.load(ordering: .relaxed) }
+
+    /// Husk was asked to end: a reader who takes nothing (a pager, a stopped terminal) is waited
+    /// for no longer than two seconds from now on. Without this call one is waited for as long as
+    /// it takes, until a signal asks Husk to end.
+    static func endSoon() {
+        endingSince.store(SystemClock.monotonic, ordering: .relaxed)
+    }
 
     /// False, now and from then on, if it cannot be written.
     @discardableResult
@@ -53,37 +73,50 @@ final class LineOutput: Sendable {
     private func writeAll(_ line: [UInt8]) -> Bool {
         guard error == 0 else { return false }
         var rest = line[...]
+        var wait = Wait()
         while !rest.isEmpty {
-            guard waitForRoom() else { return false }
-            // A pipe that poll(2) calls writable takes this much without blocking.
-            let size = rest.prefix(Int(PIPE_BUF)).withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            if poll(&ready, 1, 100) != 0 {
+                // A pipe that poll(2) calls writable takes this much as a whole, unless another
+                // process (the command that is traced has the same one) was faster.
+                let size = sink.write(rest.prefix(Int(PIPE_BUF)))
+                if size > 0 {
+                    rest = rest.dropFirst(size)
+                    wait = Wait()
+                    continue
+                }
+                guard errno == EAGAIN || errno == EINTR else { return fail(errno) }
+                usleep(1_000)
             }
-            if size > 0 {
-                rest = rest.dropFirst(size)
-            } else if errno != EINTR, errno != EAGAIN {
-                failure.store(errno, ordering: .relaxed)
-                return false
-            }
+            if wait.mustEnd { return fail(ETIMEDOUT) }
         }
         return true
     }
 
-    /// From now on a reader who does not read (a pager, a stopped terminal) is waited for no
-    /// longer than this in all: Husk must be able to end.
-    func giveUp(after patience: Duration) {
-        let nanoseconds = UInt64(max(0, patience / .nanoseconds(1)))
-        deadline.store(SystemClock.monotonic + nanoseconds, ordering: .relaxed)
+    private func fail(_ error: Int32) -> Bool {
+        failure.store(error, ordering: .relaxed)
+        return false
     }
 
-    private func waitForRoom() -> Bool {
-        while true {
-            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            if poll(&ready, 1, 100) != 0 { return true }
-            let limit = deadline.load(ordering: .relaxed)
-            if limit != 0, SystemClock.monotonic > limit {
-                failure.store(EPIPE, ordering: .relaxed)
-                return false
+    /// A wait for room, since the last byte that was taken.
+    private struct Wait {
+        private let start = SystemClock.monotonic
+        private var signalSince: UInt64?
+
+        /// Husk must be able to end.
+        var mustEnd: Bool {
+            mutating get {
+                let now = SystemClock.monotonic
+                let ending = LineOutput.endingSince.load(ordering: .relaxed)
+                if ending != 0, now > max(ending, start) + LineOutput.patience { return true }
+                // The main thread takes signals at once, unless it waits for this line itself.
+                guard SignalWatch.endingSignalWaits else {
+                    signalSince = nil
+                    return false
+                }
+                let since = signalSince ?? now
+                signalSince = since
+                return now > since + 200_000_000
             }
         }
     }
@@ -98,5 +131,47 @@ final class LineOutput: Sendable {
     var takesColour: Bool {
         guard isTerminal, getenv("NO_COLOR").map({ $0.pointee == 0 }) ?? true else { return false }
         return getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
+    }
+}
+
+/// Where the bytes of a descriptor that others have as well are written to without waiting.
+///
+/// poll(2) says that there is room, and another process may take it before write(2) does, which
+/// would then wait for a reader who may never come. O_NONBLOCK belongs to an open file, thus to
+/// every process that has inherited it: it is not ours to set. A pipe and a terminal are opened
+/// once more instead, and a socket is asked call by call.
+private struct Sink: Sendable {
+    private let descriptor: Int32
+    private let isSocket: Bool
+
+    /// One that others have as well. What is opened stays so for as long as the process.
+    init(for descriptor: Int32) {
+        var type: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        isSocket = getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0
+        let isPipe = !isSocket && lseek(descriptor, 0, SEEK_CUR) < 0 && errno == ESPIPE
+        let again =
+            isPipe || isatty(descriptor) == 1
+            ? open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            : -1
+        // Another user's pipe or terminal may refuse: then a write may wait.
+        self.descriptor = again >= 0 ? again : descriptor
+    }
+
+    /// One that no other process has.
+    init(ownFile descriptor: Int32) {
+        self.descriptor = descriptor
+        isSocket = false
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+    }
+
+    /// As write(2): -1 and `errno` if it failed, EAGAIN where there is no room.
+    func write(_ bytes: ArraySlice<UInt8>) -> Int {
+        // Safe: the pointer is used only within the call.
+        bytes.withUnsafeBytes {
+            isSocket
+                ? send(descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+                : Glibc.write(descriptor, $0.baseAddress, $0.count)
+        }
     }
 }

@@ -14,7 +14,8 @@ struct Run: ParsableCommand {
             row shows how the trace goes; --live shows a table of regions instead of lines.
 
             Ctrl-C ends the command and then the trace: after 5 seconds with SIGTERM, after \
-            2 more with SIGKILL. What was captured is kept.
+            2 more with SIGKILL. What was captured is kept. A reader of the lines who pauses \
+            (a pager) is waited for; after Ctrl-C for 2 seconds.
 
             EXAMPLES
               husk run -- ./sample --its-own-option

@@ -15,6 +15,8 @@ final class TraceSession {
     private let display: TraceDisplay?
     /// Written to by the ring's thread: the trace has ended, or the reader of the lines has gone.
     private let wake: WakePipe
+    /// A signal has asked Husk to end.
+    private var isInterrupted = false
     /// When `run` ends by itself.
     private var limit = Deadline(after: nil)
 
@@ -58,10 +60,7 @@ final class TraceSession {
         while true {
             wait(until: deadline)
             if wake.has(.traceEnded) || wake.has(.readerLeft) || deadline.hasPassed { break }
-            if nextEndingSignal() != nil {
-                lines.giveUp(after: Self.readerPatience)
-                break
-            }
+            if nextEndingSignal() != nil { break }
         }
         endDisplay()
         return try finish(tracer, target: nil) ?? .success
@@ -86,7 +85,6 @@ final class TraceSession {
         let (status, wasAsked) = waitForEnd(of: command)
         if !wasAsked { waitForDescendants(tracer) }
         endDisplay()
-        lines.giveUp(after: Self.readerPatience)
         let own = try finish(tracer, target: status)
         return own?.rawValue ?? Self.exitStatus(for: status)
     }
@@ -193,6 +191,7 @@ final class TraceSession {
     private func finish(
         _ tracer: Tracer, target: TargetStatus?
     ) throws -> ExitStatus? {
+        if isInterrupted { LineOutput.endSoon() }
         try tracer.stop()
         let (tally, layers, failure) = writer.finish(
             records: tracer.recordCounts, probeKind: tracer.probeKind,
@@ -208,8 +207,14 @@ final class TraceSession {
                     ?? "the command ended with status \(status.exitCode ?? 0)")
         }
         if let failure { throw failure }
-        if lines.error != 0, lines.error != EPIPE {
-            throw OutputError(cannot: "write", options.log ?? "the lines", errno: lines.error)
+        switch lines.error {
+        case 0, EPIPE: break
+        case ETIMEDOUT:
+            throw OutputError(
+                "the last lines are missing: their reader took nothing, and Husk was to end",
+                hint: options.output.map { "they are in \($0) as well" })
+        case let error:
+            throw OutputError(cannot: "write", options.log ?? "the lines", errno: error)
         }
         return tally.isComplete ? nil : .incomplete
     }
@@ -229,9 +234,6 @@ final class TraceSession {
         signals.letGo(of: TraceDisplay.signals)
     }
 
-    /// How long a reader of the lines who does not read may keep Husk from ending.
-    private static let readerPatience = Duration.seconds(2)
-
     private func nextEndingSignal() -> SignalWatch.Signal? {
         while let signal = signals.next() {
             switch signal.number {
@@ -242,7 +244,9 @@ final class TraceSession {
                 display?.redraw(afterPause: true)
             case SIGCONT: display?.redraw(afterPause: true)
             case SIGWINCH: display?.redraw(afterPause: false)
-            default: return signal
+            default:
+                isInterrupted = true
+                return signal
             }
         }
         return nil

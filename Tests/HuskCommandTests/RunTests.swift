@@ -176,21 +176,91 @@ struct RunTests {
         #expect(outcome.output == " 61 ff 62\n")
     }
 
-    @Test("can be ended while the reader of its lines does not read")
-    func stuckReader() throws {
+    @Test(
+        "can be ended while the reader of its lines does not read",
+        arguments: [
+            // The command runs when the signal comes, has ended, shares its pipe with both streams.
+            "--json -- \"$1\" 100000 >\"$2\"", "--json -- \"$1\" 50 >\"$2\"",
+            "--json -- \"$1\" 50 >\"$2\" 2>&1",
+        ])
+    func stuckReader(arguments: String) throws {
         let temporary = try TemporaryFolder()
-        let pipe = temporary.path + "/pipe"
         let script = """
-            mkfifo '\(pipe)'; sleep 60 < '\(pipe)' & reader=$!
-            /usr/bin/env --default-signal "$0" run --json -- "$1" 100000 > '\(pipe)' & husk=$!
+            mkfifo "$2"; sleep 60 <"$2" & reader=$!
+            /usr/bin/env --default-signal "$0" run \(arguments) & husk=$!
             sleep 3; kill -INT $husk; wait $husk; echo status $?; kill $reader
             """
         // A shell makes its background commands ignore SIGINT: env undoes that.
         let shell = try Running(
             "/bin/bash",
-            ["-c", script, BuildProducts.husk, BuildProducts.fixture("toggle")])
+            [
+                "-c", script, BuildProducts.husk, BuildProducts.fixture("toggle"),
+                temporary.path + "/pipe",
+            ])
         let outcome = shell.finish(within: 30)
-        #expect(outcome.output == "status 130\n")
+        #expect(outcome.output == "status 123\n")
+    }
+
+    @Test("waits for a reader of its lines who pauses")
+    func pausingReader() throws {
+        let outcome = try Running(
+            "/bin/bash",
+            [
+                "-c",
+                """
+                "$0" run --json -- /bin/sh -c '"$0" 100 >/dev/null' "$1" | (sleep 4; cat) | tail -n 1
+                echo ${PIPESTATUS[0]}
+                """, BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ]
+        ).finish()
+        #expect(outcome.outputLines.count == 2)
+        #expect(outcome.outputLines.first?.contains("\"type\":\"summary\"") ?? false)
+        #expect(outcome.outputLines.last == "0")
+    }
+
+    /// The command writes to the same pipe: it may take the room that Husk has just seen there.
+    @Test("never waits in write(2) for a reader")
+    func sharedPipe() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        try #require(pipe >= 0)
+        let running = try Running(
+            "/bin/bash",
+            [
+                "-c",
+                "exec \"$0\" run --json -- /bin/sh -c 'yes & exec \"$0\" 1000000' \"$1\" >'\(path)'",
+                BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ])
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        var taken = 0
+        // With room for the last time when Husk is seen to wait, which it should not.
+        let waits = running.wait(5) {
+            while case let size = read(pipe, &bytes, bytes.count), size > 0 { taken += size }
+            usleep(1_000)
+            return isWriting(running.pid)
+        }
+        #expect(!waits)
+        #expect(taken > 1 << 20)
+        running.signal(SIGINT)
+        #expect(running.wait(20) { running.errorsSoFar.contains("the last lines are missing") })
+        close(pipe)  // ends `yes`
+        #expect(running.finish().status == 123)
+    }
+
+    /// Whether a thread waits in write(2), call 1 of x86-64: seen twice in the same one.
+    private func isWriting(_ pid: Int32) -> Bool {
+        let folder = "/proc/\(pid)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return threads.contains { thread in
+            let calls = (0..<2).map { _ in
+                usleep(500)
+                let path = "\(folder)/\(thread)/syscall"
+                return (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+            }
+            return calls[0].hasPrefix("1 ") && calls[0] == calls[1]
+        }
     }
 
     @Test("--disassemble shows the first instructions")

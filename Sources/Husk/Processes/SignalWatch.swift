@@ -33,7 +33,7 @@ public final class SignalWatch: Sendable {
         if ignoredChildSignal { Glibc.signal(SIGCHLD, SIG_DFL) }
         var watched = sigset_t()
         sigemptyset(&watched)
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD] + others {
+        for signal in Self.ending + [SIGCHLD] + others {
             sigaddset(&watched, signal)
         }
         source = try OwnedDescriptor(resultOf: husk_signalfd_open(&watched), "signalfd")
@@ -70,6 +70,16 @@ public final class SignalWatch: Sendable {
         for number in numbers where sigismember(&blocked, number) == 0 { sigaddset(&free, number) }
         pthread_sigmask(SIG_UNBLOCK, &free, nil)
     }
+
+    /// Whether one of those that ask a process to end has arrived and was not taken yet. Takes
+    /// none; on any thread.
+    public static var endingSignalWaits: Bool {
+        var waiting = sigset_t()
+        sigpending(&waiting)
+        return ending.contains { sigismember(&waiting, $0) == 1 }
+    }
+
+    private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
     static func currentMask() -> sigset_t {
         var mask = sigset_t()

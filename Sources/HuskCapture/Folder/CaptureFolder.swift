@@ -15,7 +15,7 @@ public struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
         self.init("cannot \(verb) \(path)", errno: errno)
     }
 
-    init(_ message: String, errno: Int32 = 0, hint: String? = nil) {
+    public init(_ message: String, errno: Int32 = 0, hint: String? = nil) {
         self.message = message
         self.errno = errno
         self.hint = hint
