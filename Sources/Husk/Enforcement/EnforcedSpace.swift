@@ -9,111 +9,6 @@ internal import HuskModel
 /// asked to execute may, and none may write. A region that was asked to be writable and
 /// executable is a memory with one view.
 final class EnforcedSpace {
-    /// Pages that can be seen through one view or several: by their number.
-    final class Memory {
-        struct PageState {
-            /// Else it is written.
-            var isExecutable = false
-            /// What it held when it was captured last.
-            var digest: Digest?
-        }
-
-        /// Pages that have been captured or are executable; all others are written.
-        var pages: [UInt64: PageState] = [:]
-
-        func isExecutable(_ page: UInt64) -> Bool { pages[page]?.isExecutable ?? false }
-
-        /// The pages of a range of which something is known, ascending: in proportion to the
-        /// smaller of the two, as ranges may be of any size.
-        func known(in range: Range<UInt64>) -> [UInt64] {
-            range.count < pages.count
-                ? range.filter { pages[$0] != nil } : pages.keys.filter(range.contains).sorted()
-        }
-    }
-
-    /// What a page shows that is not in the process's page tables.
-    enum Source {
-        /// Nothing: the memory is the process's own, and of no file.
-        case anonymous
-        /// Nothing that has to be looked at: its own pages of a file, as they were mapped.
-        case nothing
-        /// A file, or shared memory: the page at an address is at `address &+ distance` in it.
-        case file(distance: UInt64)
-    }
-
-    /// A mapping, as the target asked for it.
-    struct View {
-        var range: Range<UInt64>
-        var asked: Protection
-        var memory: Memory
-        /// The number of the page at `range.lowerBound` in `memory`.
-        var firstPage: UInt64
-        /// How many executions have been caught in it.
-        var executions = 0
-        /// No one has written to it since it was asked for: W is kept too, to see who does.
-        var isUntouched = false
-        /// The instruction that has written to it last when that was seen.
-        var writer: UInt64?
-        /// From which of its pages W is kept by a guard, not by their protection.
-        var guarded = GuardReach.none
-        var source: Source
-        /// It consists of huge pages from the pool, which have one protection each.
-        var isIndivisible = false
-        /// The kernel lets it begin further down when someone asks for what is there.
-        var growsDown = false
-        /// Its protection cannot be changed (any more): what a guard does not keep is not kept.
-        var isFixed = false
-
-        var isGuarded: Bool { guarded != .none }
-        var keepsWriteByGuardOnly: Bool {
-            guarded == .allPages || (guarded == .existingPages && !isUntouched)
-        }
-
-        func page(at address: UInt64) -> UInt64 {
-            firstPage + (address - range.lowerBound) / EnforcedSpace.pageSize
-        }
-
-        /// Where it shows a page; nil: nowhere.
-        func address(of page: UInt64) -> UInt64? {
-            guard page >= firstPage else { return nil }
-            let address = range.lowerBound + (page - firstPage) * EnforcedSpace.pageSize
-            return address < range.upperBound ? address : nil
-        }
-
-        /// What has to be done so that a range of it is executable or written.
-        func changes(_ range: Range<UInt64>, isExecutable: Bool) -> [Change] {
-            let first =
-                range
-                .lowerBound..<min(
-                    range.lowerBound + EnforcedSpace.pageSize, range.upperBound)
-            // What it grows by is as its first page is, and has no guard.
-            guard growsDown, isGuarded, isExecutable, first.lowerBound == self.range.lowerBound
-            else { return [change(range, isExecutable: isExecutable, isByGuard: isGuarded)] }
-            let rest = first.upperBound..<range.upperBound
-            return [change(first, isExecutable: isExecutable, isByGuard: false)]
-                + (rest.isEmpty
-                    ? [] : [change(rest, isExecutable: isExecutable, isByGuard: true)])
-        }
-
-        /// So that it is written.
-        func written(_ range: Range<UInt64>) -> Change {
-            change(range, isExecutable: false, isByGuard: isGuarded)
-        }
-
-        private func change(
-            _ range: Range<UInt64>, isExecutable: Bool, isByGuard: Bool
-        ) -> Change {
-            let keepsWrite = isExecutable || isUntouched
-            // What is untouched may not exist yet; what is executable does (Enforcer+Faults.swift).
-            let isByGuard = isExecutable ? isByGuard : guarded == .allPages
-            var kept: Protection = isExecutable ? [] : .execute
-            if keepsWrite, !isByGuard { kept.insert(.write) }
-            return Change(
-                range: range, protection: asked.subtracting(kept),
-                isWriteProtected: isGuarded ? keepsWrite && isByGuard : nil)
-        }
-    }
-
     static let pageSize: UInt64 = 4096
 
     /// By address, disjoint.
@@ -139,6 +34,24 @@ final class EnforcedSpace {
     var lent: [Range<UInt64>] = []
 
     var isEmpty: Bool { views.isEmpty }
+
+    /// Those of the views that overlap a range.
+    private func indices(in range: Range<UInt64>) -> Range<Int> {
+        let start = firstIndex { $0.range.upperBound > range.lowerBound }
+        let end = firstIndex { $0.range.lowerBound >= range.upperBound }
+        return start..<max(start, end)
+    }
+
+    /// The first view of which something is true that is true of all that follow it.
+    private func firstIndex(where isFound: (View) -> Bool) -> Int {
+        var low = 0
+        var high = views.count
+        while low < high {
+            let middle = (low + high) / 2
+            if isFound(views[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
 
     /// After fork(2): the same, of its own, except for shared memory, where what one process
     /// writes another one may execute unseen.
@@ -178,9 +91,9 @@ final class EnforcedSpace {
     /// Forgets what is in a range: the target has made something else of it.
     func remove(_ range: Range<UInt64>) {
         forgetAnonymous(range)
-        guard !range.isEmpty, views.contains(where: { $0.range.overlaps(range) }) else { return }
-        views = views.flatMap { view -> [View] in
-            guard view.range.overlaps(range) else { return [view] }
+        let found = indices(in: range)
+        guard !range.isEmpty, !found.isEmpty else { return }
+        let rest = views[found].flatMap { view -> [View] in
             let common = view.range.clamped(to: range)
             if view.memory === own {
                 let gone = view.page(at: common.lowerBound)..<view.page(at: common.upperBound)
@@ -193,6 +106,7 @@ final class EnforcedSpace {
             .filter { !$0.isEmpty }
             .map { Self.part(of: view, $0) }
         }
+        views.replaceSubrange(found, with: rest)
     }
 
     private static func part(of view: View, _ range: Range<UInt64>) -> View {
@@ -306,8 +220,7 @@ final class EnforcedSpace {
     }
 
     private func insert(_ view: View) {
-        let index = views.firstIndex { $0.range.lowerBound > view.range.lowerBound } ?? views.count
-        views.insert(view, at: index)
+        views.insert(view, at: firstIndex { $0.range.lowerBound > view.range.lowerBound })
     }
 
     /// mremap(2) has moved, or copied, what was in a range.
@@ -339,19 +252,14 @@ final class EnforcedSpace {
     }
 
     private func index(at address: UInt64) -> Int? {
-        var low = 0
-        var high = views.count
-        while low < high {
-            let middle = (low + high) / 2
-            if views[middle].range.upperBound > address { high = middle } else { low = middle + 1 }
-        }
-        return low < views.count && views[low].range.contains(address) ? low : nil
+        let index = firstIndex { $0.range.upperBound > address }
+        return index < views.count && views[index].range.contains(address) ? index : nil
     }
 
     /// The parts of views that lie in a range.
     func parts(in range: Range<UInt64>) -> [View] {
-        views.filter { $0.range.overlaps(range) }
-            .map { Self.part(of: $0, $0.range.clamped(to: range)) }
+        guard !range.isEmpty else { return [] }
+        return views[indices(in: range)].map { Self.part(of: $0, $0.range.clamped(to: range)) }
     }
 
     /// Notes an execution; returns how many there have been before.
@@ -411,14 +319,6 @@ final class EnforcedSpace {
         return page..<(page + Self.pageSize)
     }
 
-    /// A change of protection that has to be made.
-    struct Change {
-        var range: Range<UInt64>
-        var protection: Protection
-        /// What its guard has to do; nil: it has none.
-        var isWriteProtected: Bool?
-    }
-
     /// From now on a view is guarded, or is not.
     func setGuarded(_ guarded: GuardReach, at address: UInt64) {
         guard let index = index(at: address) else { return }
@@ -439,7 +339,7 @@ final class EnforcedSpace {
         for page in isExecutable ? Array(pages) : view.memory.known(in: pages) {
             view.memory.pages[page, default: .init()].isExecutable = isExecutable
         }
-        return views.filter { $0.memory === view.memory }.flatMap { other -> [Change] in
+        return others(showing: view, range).flatMap { other -> [Change] in
             let start = max(pages.lowerBound, other.firstPage)
             let end = min(pages.upperBound, other.page(at: other.range.upperBound))
             guard start < end, let address = other.address(of: start) else { return [] }
@@ -448,7 +348,14 @@ final class EnforcedSpace {
         }
     }
 
-    /// What each view's pages have at present.
+    /// The views that may show what a range of one shows, itself among them.
+    private func others(showing view: View, _ range: Range<UInt64>) -> [View] {
+        // Of the process's own memory there is one view of each page.
+        view.memory === own
+            ? Array(views[indices(in: range)]) : views.filter { $0.memory === view.memory }
+    }
+
+    /// What a view's pages have at present.
     func present(_ view: View) -> [Change] {
         var changes: [Change] = []
         var written = view.range.lowerBound
