@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -81,6 +82,37 @@ int husk_cpu_clock_open(int cpu, uint64_t rate)
 	long fd = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+/* struct pm_scan_arg of linux/fs.h, which the headers of a Debian 12 do not have. */
+struct page_scan {
+	uint64_t size, flags, start, end, walk_end, runs, run_count, max_pages;
+	uint64_t inverted, all_of, any_of, told;
+};
+
+#define SCAN_PAGES _IOWR('f', 16, struct page_scan)
+
+int husk_scan_pages(int fd, uint64_t start, uint64_t end, struct husk_page_run *runs, size_t count,
+		    uint64_t *next)
+{
+	struct page_scan scan = {
+		.size = sizeof(scan),
+		.start = start,
+		.end = end,
+		.runs = (uintptr_t)runs,
+		.run_count = count,
+		.any_of = HUSK_PAGES_PRESENT | HUSK_PAGES_SWAPPED,
+		.told = HUSK_PAGES_PRESENT | HUSK_PAGES_SWAPPED | HUSK_PAGES_WRITTEN,
+	};
+	int found;
+
+	do
+		found = ioctl(fd, SCAN_PAGES, &scan);
+	while (found < 0 && errno == EINTR);
+	if (found < 0)
+		return -errno;
+	*next = scan.walk_end;
+	return found;
 }
 
 int64_t husk_file_system_type(int fd)

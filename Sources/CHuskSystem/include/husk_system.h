@@ -55,6 +55,25 @@ ssize_t husk_process_read(pid_t pid, uint64_t address, void *buffer, size_t size
  */
 int husk_cpu_clock_open(int cpu, uint64_t rate);
 
+/* A run of pages of which the same is true: HUSK_PAGES_*. */
+struct husk_page_run {
+	uint64_t start, end, categories;
+};
+
+enum {
+	HUSK_PAGES_WRITTEN = 1 << 1, /* no userfaultfd keeps writes from them */
+	HUSK_PAGES_PRESENT = 1 << 3,
+	HUSK_PAGES_SWAPPED = 1 << 4,
+};
+
+/*
+ * PAGEMAP_SCAN (linux/fs.h, since Linux 6.7) of a descriptor of /proc/PID/pagemap: runs of pages
+ * that are in memory or swapped out, ascending, which takes no time for what does not exist.
+ * `next`: where to go on. The number of runs or -errno (ENOTTY: this kernel does not have it).
+ */
+int husk_scan_pages(int fd, uint64_t start, uint64_t end, struct husk_page_run *runs, size_t count,
+		    uint64_t *next);
+
 /* fstatfs(2): the file system's type (linux/magic.h), or -errno. */
 int64_t husk_file_system_type(int fd);
 

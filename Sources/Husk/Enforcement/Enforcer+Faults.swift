@@ -129,7 +129,8 @@ extension Enforcer {
         // The fetch has brought it in, but not where the process may not read.
         _ = memory.readWhateverProtection(at: page)
         let pages = Set(
-            memory.populatedPages(in: Address(run.lowerBound)..<Address(run.upperBound)) ?? [])
+            memory.populatedPages(in: Address(run.lowerBound)..<Address(run.upperBound))?
+                .addresses ?? [])
         var start = page
         var end = page + Self.pageSize
         while start > run.lowerBound, pages.contains(start - Self.pageSize) {
@@ -237,7 +238,7 @@ extension Enforcer {
         let addresses = stride(from: range.lowerBound, to: range.upperBound, by: 4096)
         let populated =
             memory.populatedPages(in: Address(range.lowerBound)..<Address(range.upperBound))
-            .map(Set.init) ?? Set(addresses)
+            .map { Set($0.addresses) } ?? Set(addresses)
         var pages: [(address: UInt64, body: Page.Body)] = []
         for address in addresses {
             let number = view.page(at: address)

@@ -30,7 +30,7 @@ struct SurroundingMemory {
         where budget > 0 && reach > 0 {
             let range = Self.nearest(range, to: address, limit: reach)
             reach -= range.upperBound.rawValue - range.lowerBound.rawValue
-            for page in memory.populatedPages(in: range) ?? [] where budget > 0 {
+            for page in memory.populatedPages(in: range)?.addresses ?? [] where budget > 0 {
                 guard case .success(let bytes) = memory.readPage(at: page) else { continue }
                 pages.append(
                     ExecutionMemory.StoredPage(

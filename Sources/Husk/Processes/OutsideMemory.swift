@@ -14,7 +14,7 @@ struct OutsideMemory {
     let pid: Int32
     /// Opened when first needed: most processes are never read from outside.
     private var memory: FileHandle?
-    private var pagemap: FileHandle?
+    private var pagemap: PageMap?
     private var mapped: (range: Range<Address>, file: FileHandle)?
 
     /// A descriptor that is closed with its last owner; a class, because it is optional.
@@ -120,43 +120,16 @@ struct OutsideMemory {
             ? .success(page) : .failure(Errno(rawValue: count < 0 ? Int32(-count) : EFAULT))
     }
 
-    /// Which pages of a range are in memory or swapped out, by /proc/PID/pagemap
-    /// (proc_pid_pagemap(5): bits 63 and 62): addresses, ascending. Nil if that cannot be told.
-    mutating func populatedPages(in range: Range<Address>) -> [UInt64]? {
-        if pagemap == nil { pagemap = FileHandle("/proc/\(pid)/pagemap") }
-        guard let pagemap else { return nil }
-        let pageSize = UInt64(Self.pageSize)
-        let last = range.upperBound.rawValue / pageSize
-        var page = range.lowerBound.rawValue / pageSize
-        var found: [UInt64] = []
-        var entries = [UInt64](repeating: 0, count: Int(min(8192, max(1, last - min(page, last)))))
-        while page < last {
-            let wanted = Int(min(UInt64(entries.count), last - page))
-            // Safe: at most `wanted` entries of eight bytes into our own array.
-            let size = retryingInterrupted {
-                pread(pagemap.descriptor.number, &entries, wanted * 8, Int(page * 8))
-            }
-            guard size > 0 else { return found.isEmpty && size < 0 ? nil : found }
-            for index in 0..<(size / 8) where isThere(entries[index]) {
-                found.append((page + UInt64(index)) * pageSize)
-            }
-            page += UInt64(max(1, size / 8))
-        }
-        return found
+    /// Which pages of a range are in memory or swapped out; nil if that cannot be told.
+    mutating func populatedPages(in range: Range<Address>) -> PageMap.Populated? {
+        if pagemap == nil { pagemap = PageMap(of: pid) }
+        return pagemap?.populatedPages(in: range)
     }
-
-    /// Without swap, what is not present and write-protected (bit 57) is the mark of a guard on a
-    /// page that does not exist (a PTE marker).
-    private func isThere(_ entry: UInt64) -> Bool {
-        entry >> 63 != 0 || (entry >> 62 != 0 && (entry >> 57 & 1 == 0 || Self.mayBeSwapped))
-    }
-
-    private static let mayBeSwapped = HiddenPages.isSwapInUse
 
     /// Whether a page exists; nil if that cannot be told.
     mutating func isPopulated(_ address: UInt64) -> Bool? {
         guard address <= .max - UInt64(Self.pageSize) else { return nil }
         return populatedPages(in: Address(address)..<Address(address + UInt64(Self.pageSize)))
-            .map { !$0.isEmpty }
+            .map { !$0.addresses.isEmpty }
     }
 }

@@ -379,6 +379,7 @@ extension EventBuilder {
         fileprivate var untouched: UInt64
         fileprivate var unreadable: UInt64 = 0
         fileprivate var unchanged: UInt64 = 0
+        fileprivate var lost: UInt64 = 0
         /// False: of a look that has found nothing new so far.
         fileprivate(set) var isTold = true
     }
@@ -448,10 +449,22 @@ extension EventBuilder {
             let addresses = (0..<count).map { range.lowerBound.rawValue + $0 * pageSize }
             return OutsideCapture(transition: transition, rest: addresses[...], untouched: 0)
         }
-        let addresses = open[transition.id]?.memory.populatedPages(in: range) ?? []
+        let found = open[transition.id]?.memory.populatedPages(in: range)
+        // A look comes again, and what it looks at is a blind spot anyway.
+        let end = transition.kind == .look ? range.upperBound : found?.end ?? range.lowerBound
+        let lost = range.upperBound.rawValue - end.rawValue
+        if lost > 0 {
+            emit(
+                .loss(
+                    Loss(
+                        cause: found == nil ? .vanished : .tooLarge, time: clock.now(),
+                        task: transition.task, transition: transition.id, start: end, length: lost)
+                ))
+        }
+        let addresses = found?.addresses ?? []
         return OutsideCapture(
             transition: transition, rest: addresses[...],
-            untouched: count - UInt64(addresses.count))
+            untouched: count - lost / pageSize - UInt64(addresses.count), lost: lost / pageSize)
     }
 
     /// Reads some more pages. False: it has been told to the end.
@@ -493,7 +506,7 @@ extension EventBuilder {
                     transition: transition.id, number: transition.number, task: transition.task,
                     time: clock.now(), captured: capture.captured, untouched: capture.untouched,
                     unchanged: capture.unchanged,
-                    unreadable: capture.unreadable, lost: 0, stalledNanoseconds: 0)))
+                    unreadable: capture.unreadable, lost: capture.lost, stalledNanoseconds: 0)))
         return false
     }
 }
