@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
+import Husk
 
 @main
 struct HuskCommand: ParsableCommand {
@@ -41,6 +42,13 @@ struct HuskCommand: ParsableCommand {
         StandardDescriptors.makeSureOfThem()
         LineOutput.prepare()
         do {
+            // Swift reads the arguments in /proc/self/cmdline: without it there would be none, and
+            // no one is told of that.
+            if CommandLine.argc == 0 {
+                throw HuskError(
+                    .unsupportedKernel, "there is no /proc: Husk cannot even read its arguments",
+                    hint: "mount it: mount -t proc proc /proc")
+            }
             var command = try parseAsRoot()
             if let command = command as? any ReadsCapture { command.confine() }
             try command.run()

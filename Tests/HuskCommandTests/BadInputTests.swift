@@ -130,6 +130,16 @@ struct BadInputTests {
         #expect(doctor.output.contains("missing  CAP_BPF"))
     }
 
+    @Test("no /proc", .enabled(if: getuid() == 0, "mounting needs root"))
+    func noProcessFiles() throws {
+        let script = "mount -t tmpfs none /proc || exit 99; exec \"$0\" run -- /bin/true"
+        let outcome = try Running(
+            "/usr/bin/unshare", ["-m", "/bin/sh", "-c", script, BuildProducts.husk]
+        ).finish()
+        #expect(outcome.status == 121)
+        #expect(outcome.errors.contains("there is no /proc"))
+    }
+
     @Test("a kernel without BTF", .enabled(if: getuid() == 0, "mounting needs root"))
     func noTypes() throws {
         let script = "mount -t tmpfs none /sys/kernel/btf || exit 99; exec \"$0\" run -- /bin/true"
