@@ -42,19 +42,23 @@ static __always_inline bool enforcer_says(__u32 word)
 	return said && *said;
 }
 
+/* Something of each of the threads that it is noted of: read and written by user space, too. */
+#define THREAD_NOTES(note)                                                                         \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, MAX_THREADS);                                                  \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, __u32); /* the thread's number, as Husk counts */                      \
+		__type(value, note);                                                               \
+	}
+
 /*
  * Threads for which a stop has been raised that the enforcer has not seen yet. A stop is a signal,
  * and one that is pending is taken back by any SIGCONT, whoever sends it (prepare_signal() in
  * kernel/signal.c). The tracer is told of that, before the thread is in user mode
  * (ptrace_trap_notify()), and looks here.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); /* the thread's number, as Husk counts */
-	__type(value, __u64); /* when: CLOCK_MONOTONIC, ns */
-} raised_stops SEC(".maps");
+THREAD_NOTES(__u64) raised_stops SEC(".maps"); /* when: CLOCK_MONOTONIC, ns */
 
 /* Stops the current thread before it goes on in user mode, so that its enforcer can see what it
  * has done. Only if that one is there to let it go again. */
@@ -87,13 +91,7 @@ static __always_inline bool is_enforcer_call(const struct pt_regs *regs)
 
 /* Threads that are in a call which writes where W has been kept until now: it is given for the
  * call, and taken back at its end. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); /* the thread's number, as Husk counts */
-	__type(value, __u64);
-} owed_stops SEC(".maps");
+THREAD_NOTES(__u64) owed_stops SEC(".maps");
 
 static __always_inline bool takes_owed_stop(void)
 {
@@ -132,13 +130,7 @@ struct signal_setting {
 	__u64 is_blocked;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_THREADS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); /* the thread's number, as Husk counts */
-	__type(value, struct signal_setting);
-} forgotten_settings SEC(".maps");
+THREAD_NOTES(struct signal_setting) forgotten_settings SEC(".maps");
 
 /* The current thread has a page fault at `address`. */
 static __always_inline void keep_signal_setting(__u64 address)
