@@ -252,7 +252,9 @@ extension EventBuilder {
             }
         }
         for (pid, region) in views {
-            if record.is_held == 0 || !isAlone, let task = processes[pid] {
+            if record.is_held == 0 || !isAlone || isBeingCopied(region, of: pid),
+                let task = processes[pid]
+            {
                 tellBlindSpot(
                     BlindSpot(
                         task: task, time: clock.timestamp(record.header.time_ns),
@@ -262,6 +264,14 @@ extension EventBuilder {
             capture(
                 region, of: pid, as: .write, call: SystemCall(record.call), writer: writer,
                 number: RecordNumber(record.header), at: clock.timestamp(record.header.time_ns))
+        }
+    }
+
+    /// A thread of the process is still copying some of it: what stood there may be gone.
+    private func isBeingCopied(_ region: MappedRegion, of pid: Int32) -> Bool {
+        open.values.contains { item in
+            item.transition.task.pid == pid
+                && (item.transition.start..<item.transition.end).overlaps(region.start..<region.end)
         }
     }
 
@@ -450,8 +460,15 @@ extension EventBuilder {
             return OutsideCapture(transition: transition, rest: addresses[...], untouched: 0)
         }
         let found = open[transition.id]?.memory.populatedPages(in: range)
+        let end: Address
+        switch transition.kind {
         // A look comes again, and what it looks at is a blind spot anyway.
-        let end = transition.kind == .look ? range.upperBound : found?.end ?? range.lowerBound
+        case .look: end = range.upperBound
+        // It has ended while Husk was coming: nothing of the trace is missing.
+        case .present where found == nil && memorySince(transition.task.pid) == nil:
+            end = range.upperBound
+        default: end = found?.end ?? range.lowerBound
+        }
         let lost = range.upperBound.rawValue - end.rawValue
         if lost > 0 {
             emit(

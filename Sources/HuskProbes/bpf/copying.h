@@ -148,7 +148,7 @@ GLOBAL int others_are_copying(__u64 start, __u64 end)
 	struct copying *copies = bpf_map_lookup_elem(&copying, &key);
 	struct thread *thread = this_thread();
 
-	if (!copies || !thread)
+	if (!copies)
 		return 0;
 	for (int i = 0; i < COPYING_SLOTS; i++) {
 		const struct copying_slot *slot = &copies->slots[i];
@@ -158,7 +158,7 @@ GLOBAL int others_are_copying(__u64 start, __u64 end)
 			return 1;
 	}
 	/* Less than none: an entry that was made anew. Nothing is known then. */
-	return copies->unslotted != (thread->copying_slot == UNSLOTTED);
+	return copies->unslotted != (thread && thread->copying_slot == UNSLOTTED);
 }
 
 /* The address space goes with its last process; others may still use it. */

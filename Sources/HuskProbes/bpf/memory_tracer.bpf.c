@@ -38,8 +38,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define WHOLE_END (~(__u64)(HUSK_PAGE_SIZE - 1))
-
 static __always_inline bool is_error(long result)
 {
 	return (unsigned long)result >= (unsigned long)-4095L;
@@ -182,6 +180,26 @@ static __always_inline void watch_caller(const struct pt_regs *regs, long number
 	look_at_caller(regs->ip, regs->sp, HUSK_TRIGGER_OWN_CALL, number);
 }
 
+static __always_inline void look_before_write(struct pt_regs *regs, __u32 abi, __u32 call)
+{
+	struct thread *thread;
+
+	if (find_write_race(regs, abi, call) != RACE_SEEN)
+		return;
+	thread = this_thread();
+	if (!thread)
+		return;
+	thread->call = call;
+	thread->abi = abi;
+	thread->instruction_pointer = regs->ip;
+	thread->stack_pointer = regs->sp;
+	thread->looks_at_all = 1;
+	set_range(thread, thread->address, thread->length);
+	look(thread, thread->next, thread->end, HUSK_TRIGGER_CALL);
+	thread->looks_at_all = 0;
+	thread->phase = PHASE_IDLE;
+}
+
 static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 {
 	__u32 abi, call;
@@ -196,6 +214,7 @@ static __always_inline void syscall_enter(struct pt_regs *regs, long number)
 	if (is_write_call(call)) {
 		/* All is known at the exit, unless the descriptor is closed meanwhile. */
 		note_written_file(regs, abi, call);
+		look_before_write(regs, abi, call);
 		return;
 	}
 	thread = thread_state();

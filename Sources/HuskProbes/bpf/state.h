@@ -9,6 +9,7 @@
 
 #define MAX_TARGETS 65536
 #define MAX_THREADS 65536
+#define WHOLE_END (~(__u64)(HUSK_PAGE_SIZE - 1)) /* of an address space, and of any range */
 #define MAX_PRIOR 16
 #define MAX_VIEWED 65536
 #define MAX_SPOTS 16 /* pages that a caller's stack points to */
@@ -233,7 +234,8 @@ struct thread {
 	__u8 may_spin; /* when the ring is full */
 	__u8 may_stop; /* its process, when the ring is full */
 	__u8 wants_to_stop; /* there was no room: at the end of the walk */
-	__u8 stop_padding[6];
+	__u8 write_races; /* enum write_race */
+	__u8 stop_padding[5];
 	__u8 prior_is_code; /* the last one asked for was executable and could not change */
 	__u64 copying_key;
 	/* Among the calls that change the address space's regions (spaces.h). */

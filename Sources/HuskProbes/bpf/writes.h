@@ -195,6 +195,20 @@ static __always_inline enum written tell_memory_write(__u32 how, struct mm_struc
 	return WRITTEN_TOLD;
 }
 
+/* Does a call write to the caller's own memory, past its protection? `start`: where it begins. */
+static __always_inline bool writes_to_own_memory(const struct pt_regs *regs, __u32 abi, __u32 call,
+						 __u64 *start)
+{
+	struct file *file = written_file(regs, abi, call);
+	__u64 length;
+
+	if (!file || !is_memory_file(file) ||
+	    (__u64)BPF_CORE_READ(file, private_data) != memory_key())
+		return false;
+	written_range(regs, abi, call, 0, file, start, &length);
+	return true;
+}
+
 /* At a writing call's entry. */
 static __noinline void note_written_file(const struct pt_regs *regs, __u32 abi, __u32 call)
 {
@@ -357,6 +371,57 @@ static __always_inline bool is_userfault_command(__u64 command)
 		number == UFFDIO_CONTINUE);
 }
 
+/* What a write past a protection (/proc/self/mem) is over has just been made executable by another
+ * thread, perhaps run, and has not been copied yet. */
+enum write_race {
+	RACE_NONE = 0,
+	RACE_SEEN,   /* it has been looked at before the write */
+	RACE_UNSEEN, /* how much is written is not known before */
+};
+
+/* At the call's entry. A function of its own: what it needs of the stack, a walk does not have to
+ * spare. */
+static __noinline enum write_race find_write_race(const struct pt_regs *regs, __u32 abi, __u32 call)
+{
+	struct thread *thread = this_thread();
+	__u64 start, length;
+
+	if (thread)
+		thread->write_races = RACE_NONE;
+	if (call > HUSK_CALL_SPLICE || !others_are_copying(0, WHOLE_END) ||
+	    !writes_to_own_memory(regs, abi, call, &start))
+		return RACE_NONE;
+	if (!thread)
+		thread = thread_state();
+	if (!thread)
+		return RACE_NONE;
+	if (call != HUSK_CALL_WRITE && call != HUSK_CALL_PWRITE64) {
+		thread->write_races = RACE_UNSEEN;
+		return RACE_UNSEEN;
+	}
+	length = call_argument(regs, abi, 2);
+	if (start >= WHOLE_END || length > WHOLE_END - start ||
+	    !others_are_copying(start, start + length))
+		return RACE_NONE;
+	thread->write_races = RACE_SEEN;
+	thread->address = start;
+	thread->length = length;
+	return RACE_SEEN;
+}
+
+/* The write has been done: what stood there has not been looked at. */
+GLOBAL int tell_write_race(void)
+{
+	struct thread *thread = this_thread();
+
+	if (!thread || thread->write_races == RACE_SEEN)
+		return 0;
+	if (thread->write_races == RACE_UNSEEN ||
+	    others_are_copying(thread->address, thread->address + thread->length))
+		send_loss_apart(thread->address, thread->length, HUSK_CAUSE_VANISHED);
+	return 0;
+}
+
 /* After a call of the writing kind that has succeeded. */
 static __noinline enum written find_write(struct pt_regs *regs, __u32 abi, __u32 how, long result,
 					  struct thread *thread)
@@ -374,6 +439,8 @@ static __noinline enum written find_write(struct pt_regs *regs, __u32 abi, __u32
 	if (written == WRITTEN_OWN && thread) {
 		thread->address = start;
 		thread->length = length;
+		if (call <= HUSK_CALL_SPLICE)
+			tell_write_race();
 	}
 	return written;
 }
