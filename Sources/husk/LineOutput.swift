@@ -19,8 +19,12 @@ final class LineOutput: Sendable {
     private let turn = Mutex<Void>(())
     /// Since when Husk wants to end; 0: it does not. CLOCK_MONOTONIC, ns.
     private static let endingSince = Atomic<UInt64>(0)
-    /// How long a reader who takes nothing may keep Husk from ending then.
+    /// How long a reader who takes nothing may keep Husk from ending then, and a slow one. In ns.
     private static let patience: UInt64 = 2_000_000_000
+    private static let longestPatience: UInt64 = 10_000_000_000
+    /// Since when a signal that asks Husk to end has been waiting; 0: none does.
+    private static let signalSince = Atomic<UInt64>(0)
+    private static let signalPatience: UInt64 = 200_000_000
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
@@ -53,8 +57,8 @@ final class LineOutput: Sendable {
     var error: Int32 { failure.load(ordering: .relaxed) }
 
     /// Husk was asked to end: a reader who takes nothing (a pager, a stopped terminal) is waited
-    /// for no longer than two seconds from now on. Without this call one is waited for as long as
-    /// it takes, until a signal asks Husk to end.
+    /// for no longer than two seconds from now on, a slow one ten. Without this call one is waited
+    /// for as long as it takes. In both cases another signal that asks Husk to end puts an end to it.
     static func endSoon() {
         endingSince.store(SystemClock.monotonic, ordering: .relaxed)
     }
@@ -73,22 +77,22 @@ final class LineOutput: Sendable {
     private func writeAll(_ line: [UInt8]) -> Bool {
         guard error == 0 else { return false }
         var rest = line[...]
-        var wait = Wait()
+        var lastTaken = SystemClock.monotonic
         while !rest.isEmpty {
+            if Self.mustEnd(lastTaken: lastTaken) { return fail(ETIMEDOUT) }
             var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            if poll(&ready, 1, 100) != 0 {
-                // A pipe that poll(2) calls writable takes this much as a whole, unless another
-                // process (the command that is traced has the same one) was faster.
-                let size = sink.write(rest.prefix(Int(PIPE_BUF)))
-                if size > 0 {
-                    rest = rest.dropFirst(size)
-                    wait = Wait()
-                    continue
-                }
-                guard errno == EAGAIN || errno == EINTR else { return fail(errno) }
+            guard poll(&ready, 1, 100) != 0 else { continue }
+            // A pipe that poll(2) calls writable takes this much as a whole, unless another
+            // process (the command that is traced has the same one) was faster.
+            let size = sink.write(rest.prefix(Int(PIPE_BUF)))
+            if size > 0 {
+                rest = rest.dropFirst(size)
+                lastTaken = SystemClock.monotonic
+            } else if errno == EAGAIN || errno == EINTR {
                 usleep(1_000)
+            } else {
+                return fail(errno)
             }
-            if wait.mustEnd { return fail(ETIMEDOUT) }
         }
         return true
     }
@@ -98,27 +102,23 @@ final class LineOutput: Sendable {
         return false
     }
 
-    /// A wait for room, since the last byte that was taken.
-    private struct Wait {
-        private let start = SystemClock.monotonic
-        private var signalSince: UInt64?
-
-        /// Husk must be able to end.
-        var mustEnd: Bool {
-            mutating get {
-                let now = SystemClock.monotonic
-                let ending = LineOutput.endingSince.load(ordering: .relaxed)
-                if ending != 0, now > max(ending, start) + LineOutput.patience { return true }
-                // The main thread takes signals at once, unless it waits for this line itself.
-                guard SignalWatch.endingSignalWaits else {
-                    signalSince = nil
-                    return false
-                }
-                let since = signalSince ?? now
-                signalSince = since
-                return now > since + 200_000_000
-            }
+    /// Whether the reader has been waited for long enough.
+    private static func mustEnd(lastTaken: UInt64) -> Bool {
+        let now = SystemClock.monotonic
+        let ending = endingSince.load(ordering: .relaxed)
+        if ending != 0,
+            now > ending + longestPatience || now > max(ending, lastTaken) + patience
+        {
+            return true
         }
+        // The main thread takes signals at once, unless it waits for these lines itself.
+        guard SignalWatch.endingSignalWaits else {
+            signalSince.store(0, ordering: .relaxed)
+            return false
+        }
+        let since = signalSince.load(ordering: .relaxed)
+        if since == 0 { signalSince.store(now, ordering: .relaxed) }
+        return since != 0 && now > since + signalPatience
     }
 
     /// For poll(2): a pipe without a reader shows as POLLERR.
@@ -150,13 +150,19 @@ private struct Sink: Sendable {
         var size = socklen_t(MemoryLayout<Int32>.size)
         isSocket = getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0
         let isPipe = !isSocket && lseek(descriptor, 0, SEEK_CUR) < 0 && errno == ESPIPE
+        var number: Int32 = 0
+        // (The master of a terminal would be another one's when it is opened again.)
+        let isTerminal =
+            isatty(descriptor) == 1 && ioctl(descriptor, Self.terminalNumber, &number) != 0
         let again =
-            isPipe || isatty(descriptor) == 1
+            isPipe || isTerminal
             ? open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
             : -1
         // Another user's pipe or terminal may refuse: then a write may wait.
         self.descriptor = again >= 0 ? again : descriptor
     }
+
+    private static let terminalNumber: UInt = 0x8004_5430  // TIOCGPTN: of a master only
 
     /// One that no other process has.
     init(ownFile descriptor: Int32) {

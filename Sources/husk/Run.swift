@@ -15,7 +15,8 @@ struct Run: ParsableCommand {
 
             Ctrl-C ends the command and then the trace: after 5 seconds with SIGTERM, after \
             2 more with SIGKILL. What was captured is kept. A reader of the lines who pauses \
-            (a pager) is waited for; after Ctrl-C for 2 seconds.
+            (a pager) is waited for; after Ctrl-C for 2 seconds (10, if it is slow), or \
+            until Ctrl-C is pressed again.
 
             EXAMPLES
               husk run -- ./sample --its-own-option

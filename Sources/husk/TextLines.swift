@@ -215,7 +215,8 @@ struct TextLines {
 
     private static func line(_ layer: Layer) -> String {
         var parts = [
-            String(repeating: "  ", count: min(layer.number, 16)) + "layer \(layer.number):",
+            String(repeating: "  ", count: max(0, min(layer.number, 16)))
+                + "layer \(layer.number):",
             "\(layer.start.hexadecimal)-\(layer.end.hexadecimal)", "\(size(layer.length)),",
             "process \(layer.task.pid)",
         ]

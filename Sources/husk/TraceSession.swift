@@ -265,7 +265,8 @@ final class TraceSession {
         poll(&descriptors, nfds_t(descriptors.count), left.min() ?? -1)
         display?.refresh()
         if descriptors[1].revents != 0 { wake.read() }
-        if watchesReader, descriptors[2].revents & Int16(POLLERR) != 0 {
+        // A pipe without a reader is an error, a socket whose other end is closed hangs up.
+        if watchesReader, descriptors[2].revents & Int16(POLLERR | POLLHUP) != 0 {
             wake.tell(.readerLeft)
             watchesReader = false
         }

@@ -62,6 +62,44 @@ struct AttachTests {
         #expect((outcome.status == 0 && isCaptured) || isTold)
     }
 
+    @Test("ends with the reader of its lines, when that is a socket, too")
+    func closedSocket() throws {
+        let target = try waiting()
+        let script = """
+            import socket, subprocess, sys, time
+            ours, theirs = socket.socketpair()
+            husk = subprocess.Popen([sys.argv[1], "attach", sys.argv[2]], stdout=theirs)
+            theirs.close()
+            ours.recv(1)
+            ours.close()
+            print(husk.wait(20))
+            """
+        let outcome = try Running(
+            "/usr/bin/python3", ["-c", script, BuildProducts.husk, "\(target.pid)"]
+        ).finish(within: 40)
+        #expect(outcome.output == "0\n")
+        target.signal(SIGKILL)
+        target.finish()
+    }
+
+    @Test("signals that were ignored from the start stay so")
+    func ignoredSignals() throws {
+        let target = try waiting()
+        let husk = try Running(
+            "/usr/bin/env",
+            [
+                "--ignore-signal=HUP", BuildProducts.husk, "attach", "--duration", "3s",
+                "\(target.pid)",
+            ])
+        #expect(husk.wait { husk.errorsSoFar.contains("tracing process") })
+        husk.signal(SIGHUP)
+        usleep(1_000_000)
+        #expect(husk.isRunning)
+        #expect(husk.finish(within: 20).status == 0)
+        target.signal(SIGKILL)
+        target.finish()
+    }
+
     @Test("several targets at once; two Husks on one target")
     func several() throws {
         let targets = try [waiting(), waiting()]

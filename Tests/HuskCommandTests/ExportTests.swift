@@ -172,6 +172,21 @@ struct ExportTests {
         #expect(replaced.output == "0\n1\n")
     }
 
+    @Test("findings that cannot be written are an error; a layer that lies is none")
+    func lostFindings() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/sample.husk"
+        #expect(
+            try husk("run", "-q", "-o", path, "--", BuildProducts.fixture("classic")).status == 0)
+        let full = try Running(
+            "/bin/sh", ["-c", "\"$0\" analyze \"$1\" >/dev/full", BuildProducts.husk, path]
+        ).finish()
+        #expect(full.status == 123)
+        #expect(full.errors.contains("No space left"))
+        _ = try Running("sqlite3", [path, "UPDATE layer SET number = -1"]).finish()
+        #expect(try husk("analyze", "--no-store", path).status == 0)
+    }
+
     @Test("ordinary programs and JITs raise no alarm")
     func benign() throws {
         for command in [

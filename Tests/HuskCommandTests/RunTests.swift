@@ -218,6 +218,37 @@ struct RunTests {
         #expect(outcome.outputLines.last == "0")
     }
 
+    @Test("a second Ctrl-C does not wait for a slow reader either")
+    func slowReader() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        try #require(pipe >= 0)
+        defer { close(pipe) }
+        let running = try Running(
+            "/bin/bash",
+            [
+                "-c",
+                "exec \"$0\" run --json -- /bin/sh -c '\"$0\" 20000 >/dev/null' \"$1\" >'\(path)'",
+                BuildProducts.husk, BuildProducts.fixture("toggle"),
+            ])
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        func readSlowly(for seconds: Double) -> Bool {
+            running.wait(seconds) {
+                usleep(50_000)
+                _ = read(pipe, &bytes, bytes.count)
+                return !running.isRunning
+            }
+        }
+        #expect(!readSlowly(for: 3))
+        running.signal(SIGINT)
+        if !readSlowly(for: 2) { running.signal(SIGINT) }
+        // It ends the command first, which may stand for want of room.
+        #expect(readSlowly(for: 13))
+        #expect(running.finish().status == 123)
+    }
+
     /// The command writes to the same pipe: it may take the room that Husk has just seen there.
     @Test("never waits in write(2) for a reader")
     func sharedPipe() throws {

@@ -3,7 +3,8 @@ internal import CHuskSystem
 internal import Glibc
 
 /// Receives SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD as data instead of being
-/// interrupted by them, and keeps SIGPIPE from ending the process.
+/// interrupted by them, and keeps SIGPIPE and SIGXFSZ from ending the process. Those of the first
+/// four that are ignored stay so (nohup(1)).
 ///
 /// Make one on the main thread before any other thread: threads inherit the mask.
 public final class SignalWatch: Sendable {
@@ -33,13 +34,14 @@ public final class SignalWatch: Sendable {
         if ignoredChildSignal { Glibc.signal(SIGCHLD, SIG_DFL) }
         var watched = sigset_t()
         sigemptyset(&watched)
-        for signal in Self.ending + [SIGCHLD] + others {
+        for signal in Self.ending + [SIGCHLD] + others where husk_signal_is_ignored(signal) == 0 {
             sigaddset(&watched, signal)
         }
         source = try OwnedDescriptor(resultOf: husk_signalfd_open(&watched), "signalfd")
         // Blocked, not ignored: an ignored SIGPIPE would be inherited through exec. Never
         // unblocked either: one that waits would end the process then.
         sigaddset(&watched, SIGPIPE)
+        sigaddset(&watched, SIGXFSZ)
         pthread_sigmask(SIG_BLOCK, &watched, nil)
     }
 

@@ -60,9 +60,8 @@ struct Analyze: ParsableCommand {
             json
             ? try AnalysisLines.json(record)
             : AnalysisLines.text(record, layers: try file.layers(), context: context)
-        for line in lines {
-            guard LineOutput.standardOutput.write(Array((line + "\n").utf8)) else { break }
-        }
+        let output = QuestionOutput()
+        for line in lines where !output.add(line) { break }
         if !leavesFile {
             do {
                 try file.store(record)
@@ -70,6 +69,7 @@ struct Analyze: ParsableCommand {
                 Diagnostics.note("\(error.message) (\(error.hint ?? ""))")
             }
         }
+        try output.finish()
     }
 }
 
