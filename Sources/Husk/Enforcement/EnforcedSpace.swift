@@ -177,6 +177,11 @@ final class EnforcedSpace {
         shared.first { $0.value === view.memory }?.key
     }
 
+    /// Where files, and shared memory, are seen: ascending.
+    var sharedRanges: [Range<UInt64>] {
+        views.filter { $0.memory !== own }.map(\.range)
+    }
+
     /// Whether a region, or a part of one, that lies within a view may still be what the view is of.
     func isOf(_ view: View, _ region: MappedRegion) -> Bool {
         switch view.source {

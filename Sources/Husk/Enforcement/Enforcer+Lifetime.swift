@@ -30,11 +30,12 @@ extension Enforcer {
     /// - Throws: ``HuskError/Code/alreadyTraced``: someone else traces a target.
     func start(
         on pids: [Int32], _ forgottenSettings: ForgottenSettings, _ probeStops: ProbeStops,
-        _ roomStops: RoomStops
+        _ roomStops: RoomStops, _ changingMemory: ChangingMemory
     ) throws(HuskError) {
         self.forgottenSettings = forgottenSettings
         self.probeStops = probeStops
         self.roomStops = roomStops
+        self.changingMemory = changingMemory
         let start = Start(self, pids)
         thread = try NamedThread("husk-enforcer", keeping: kept) { start.enforcer.live(start) }
         start.isReady.wait()

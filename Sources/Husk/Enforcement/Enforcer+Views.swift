@@ -151,6 +151,7 @@ extension Enforcer {
             guard list.contains(where: { $0.piece.region.isShared && $0.asked.contains(.write) }),
                 list.contains(where: { $0.asked.contains(.execute) })
             else { continue }
+            var hasNew = false
             // (What is the process's own of a file shows what is written to that until it is written
             // to itself.)
             for (piece, asked) in list
@@ -159,7 +160,10 @@ extension Enforcer {
                 var region = piece.region
                 region.protection = asked
                 add(tracee, region, file)
+                hasNew = true
             }
+            // A view that may not write was nothing that changes when it was mapped.
+            if hasNew { changingMemory?.note(tracee.space.sharedRanges, of: tracee.pid) }
         }
     }
 

@@ -81,6 +81,7 @@ final class Enforcer: @unchecked Sendable {
     var forgottenSettings: ForgottenSettings?
     var probeStops: ProbeStops?
     var roomStops: RoomStops?
+    var changingMemory: ChangingMemory?
 
     var surroundingMemory = SurroundingMemory()
 

@@ -339,27 +339,17 @@ final class ProbeObject {
         bpf_map_update_elem(descriptor(of: "viewed"), &key, &value, 0)
     }
 
-    /// Regions of a process that could change without a call before Husk came. Of more than
-    /// there is room for, the last ones are taken together, with what lies between them.
+    /// Regions of a process that could change without a call before Husk came.
     func noteChanging(_ regions: [Range<Address>], of pid: Int32) {
-        // struct changing (bpf/changing.h): count, round_hull, hulls; the rest is not looked at.
-        let limit = 8
-        var hulls = regions.prefix(limit).map { $0 }
-        if regions.count > limit, let last = regions.last {
-            hulls[limit - 1] = hulls[limit - 1].lowerBound..<last.upperBound
-        }
-        var value = [UInt64](repeating: 0, count: 1 + 2 * limit + 2 * 2 + 5)
-        value[0] = UInt64(hulls.count)
-        for (index, hull) in hulls.enumerated() {
-            value[1 + 2 * index] = hull.lowerBound.rawValue
-            value[2 + 2 * index] = hull.upperBound.rawValue
-        }
-        var key = UInt32(bitPattern: pid)
-        var index: UInt32 = 0
-        var exists: UInt64 = 1
-        bpf_map_update_elem(descriptor(of: "changing_before"), &key, &value, 0)
-        bpf_map_update_elem(descriptor(of: "changing_exists"), &index, &exists, 0)
+        changingMemory.note(
+            regions.map { $0.lowerBound.rawValue..<$0.upperBound.rawValue }, of: pid)
         watchChangingMemory()
+    }
+
+    /// Valid as long as this is.
+    var changingMemory: ChangingMemory {
+        ChangingMemory(
+            before: descriptor(of: "changing_before"), exists: descriptor(of: "changing_exists"))
     }
 
     /// The key of the digests by which pages are compared (bpf/changing.h).

@@ -75,7 +75,7 @@ final class RingThread: @unchecked Sendable {
         do throws(HuskError) {
             try enforcer?.start(
                 on: targets.filter { !$0.hasEnded }.map(\.pid), probes.forgottenSettings,
-                probes.probeStops, probes.roomStops)
+                probes.probeStops, probes.roomStops, probes.changingMemory)
         } catch {
             stop()
             throw error

@@ -55,6 +55,14 @@ static __always_inline void note_viewed_file(const struct region *region)
 		send_loss(region->start, region->end - region->start, HUSK_CAUSE_NO_STATE);
 }
 
+/* Has the region's file been executable somewhere? */
+static __always_inline bool is_viewed(const struct region *region)
+{
+	struct viewed_file file = {.inode = region->inode, .device = region->device};
+
+	return bpf_map_lookup_elem(&viewed, &file);
+}
+
 /* Sends a record of a walk that may have to be handled before the thread goes on. */
 static __always_inline void submit_of(const struct thread *thread, void *record, __u64 size,
 				      bool more_follow)
@@ -308,8 +316,13 @@ GLOBAL int tell_region(__u32 is_unseen)
 	/* What is written through it may be executed through another view. */
 	if (config.enforcer && thread->mode == MODE_CHANGE && region->inode &&
 	    (region->flags & HUSK_TRANSITION_SHARED) &&
-	    (region->protection & HUSK_PROTECTION_WRITE) && some_memory_changes())
+	    (region->protection & HUSK_PROTECTION_WRITE) &&
+	    (some_memory_changes() || is_viewed(region))) {
+		if (config.watches_calls_later && !some_memory_changes())
+			thread->awaits_watch = 1;
+		note_that_memory_changes();
 		thread->wants_stop = 1;
+	}
 	region->untold = region->open && thread->mode == MODE_LOOK;
 	if (!region->untold && !send_transition(thread->next, end, previous, region->protection)) {
 		region->open = 0;
