@@ -58,6 +58,13 @@ int husk_guard_register(int fd, uint64_t start, uint64_t length)
 	return checked(ioctl(fd, UFFDIO_REGISTER, &request));
 }
 
+int husk_guard_unregister(int fd, uint64_t start, uint64_t length)
+{
+	struct uffdio_range range = {.start = start, .len = length};
+
+	return checked(ioctl(fd, UFFDIO_UNREGISTER, &range));
+}
+
 int husk_guard_protect(int fd, uint64_t start, uint64_t length, int is_protected)
 {
 	struct uffdio_writeprotect request = {

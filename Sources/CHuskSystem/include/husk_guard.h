@@ -27,6 +27,9 @@ int husk_guard_register(int fd, uint64_t start, uint64_t length);
 /* UFFDIO_WRITEPROTECT. Taking the protection away wakes who waits. */
 int husk_guard_protect(int fd, uint64_t start, uint64_t length, int is_protected);
 
+/* UFFDIO_UNREGISTER: who waits there goes on, and no page is kept any more. 0 or -errno. */
+int husk_guard_unregister(int fd, uint64_t start, uint64_t length);
+
 /* UFFDIO_WAKE: who waits there tries again. */
 int husk_guard_wake(int fd, uint64_t start, uint64_t length);
 

@@ -14,7 +14,9 @@ extension Enforcer {
         _ tracee: Tracee, _ range: Range<UInt64>, asked: UInt64, isAnonymous: Bool
     ) {
         let space = tracee.space
-        if space.parts(in: range).contains(where: \.isGuarded) { space.writeGuard?.allow(range) }
+        for view in space.parts(in: range) where view.isGuarded {
+            space.writeGuard?.release(view.range)
+        }
         space.remove(range)
         if isAnonymous {
             var protection = Protection(rawValue: UInt32(truncatingIfNeeded: asked & 7))
@@ -47,7 +49,7 @@ extension Enforcer {
             let isOther = !space.isOf(view, piece.region)
             for change in space.present(view)
             where isOther || !piece.region.protection.isSubset(of: change.protection) {
-                if view.isGuarded { space.writeGuard?.allow(change.range) }
+                if view.isGuarded { space.writeGuard?.release(change.range) }
                 space.remove(change.range)
             }
         }

@@ -39,6 +39,13 @@ final class WriteGuard {
         husk_guard_register(number, range.lowerBound, range.upperBound - range.lowerBound) == 0
     }
 
+    /// It is not enforced any more. What stays registered cannot be one mapping with its neighbour,
+    /// and mremap(2) of both would fail, half of it done.
+    func release(_ range: Range<UInt64>) {
+        let length = range.upperBound - range.lowerBound
+        if husk_guard_unregister(number, range.lowerBound, length) != 0 { allow(range) }
+    }
+
     /// False: of a part of it at least, W is not kept (the target has made something else of it).
     func protect(_ range: Range<UInt64>) -> Bool { set(range, isProtected: true) }
 

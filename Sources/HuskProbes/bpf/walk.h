@@ -266,8 +266,11 @@ GLOBAL int tell_region(__u32 is_unseen)
 	if (thread->mode == MODE_WRITTEN && has_siblings())
 		region->flags |= HUSK_TRANSITION_HAS_SIBLINGS;
 
-	/* (personality(2) does not make executable what is on a noexec mount.) */
+	/* (personality(2) does not make executable what is on a noexec mount; and with an enforcer
+	 * what mremap(2) moves may be memory beside that which may be executed.) */
 	if (thread->mode == MODE_CHANGE && thread->asks && !thread->changes_only &&
+	    !(config.enforcer && (thread->call == HUSK_CALL_MREMAP ||
+				 thread->call == HUSK_CALL_REMAP_FILE_PAGES)) &&
 	    (!thread->says_protection || (thread->requested & HUSK_PROTECTION_EXECUTE)) &&
 	    !(region->protection & HUSK_PROTECTION_EXECUTE)) {
 		if (tell_vanished(thread, thread->next, end, previous) == STEP_STOP)
