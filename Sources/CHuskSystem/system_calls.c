@@ -3,6 +3,7 @@
 #include "husk_system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kcmp.h>
 #include <linux/perf_event.h>
 #include <malloc.h>
@@ -21,6 +22,20 @@ int husk_pidfd_open(pid_t pid)
 	long fd = syscall(SYS_pidfd_open, pid, 0);
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int husk_thread_pidfd_open(pid_t pid, pid_t tid)
+{
+	const unsigned int thread = O_EXCL; /* PIDFD_THREAD, linux/pidfd.h */
+	long fd = syscall(SYS_pidfd_open, tid, thread);
+
+	if (fd >= 0)
+		return (int)fd;
+	if (errno != EINVAL)
+		return -errno;
+	if (pid != tid && syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) != 0)
+		return -EINVAL;
+	return husk_pidfd_open(pid);
 }
 
 int husk_signalfd_open(const sigset_t *set)

@@ -16,6 +16,12 @@
 /* pidfd_open(2). */
 int husk_pidfd_open(pid_t pid);
 
+/*
+ * pidfd_open(2) of a thread: PIDFD_THREAD, since Linux 6.9. Before, of its process, if that has the
+ * same descriptors as the thread (kcmp(2), KCMP_FILES). A descriptor or -errno.
+ */
+int husk_thread_pidfd_open(pid_t pid, pid_t tid);
+
 /* A child that exists, has not yet executed its program, and waits. */
 struct husk_child {
 	pid_t pid;

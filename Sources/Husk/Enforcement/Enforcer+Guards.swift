@@ -69,9 +69,10 @@ extension Enforcer {
                 tracee, Self.userfaultfd, UInt64(O_CLOEXEC | O_NONBLOCK)), made >= 0
         else { return nil }
         defer { _ = call(tracee, Self.closeCall, UInt64(made)) }
-        let process = husk_pidfd_open(tracee.pid)
-        guard process >= 0 else { return nil }
-        let pidfd = OwnedDescriptor(process)
+        // (A thread may have descriptors of its own, and its process's first one have ended.)
+        let thread = husk_thread_pidfd_open(tracee.pid, tracee.tid)
+        guard thread >= 0 else { return nil }
+        let pidfd = OwnedDescriptor(thread)
         let copy = husk_descriptor_of(pidfd.number, Int32(made))
         guard copy >= 0 else { return nil }
         return WriteGuard(OwnedDescriptor(copy), of: tracee.pid, upTo: guardLimit)

@@ -73,8 +73,8 @@ extension Enforcer {
         // struct rseq_cs: version and flags, start_ip, post_commit_offset, abort_ip.
         var words = [UInt64](repeating: 0, count: 4)
         // Safe: eight and 32 bytes into our own variables.
-        guard husk_process_read(tracee.pid, area &+ 8, &section, 8) == 8, section != 0,
-            husk_process_read(tracee.pid, section, &words, 32) == 32,
+        guard husk_process_read(tracee.tid, area &+ 8, &section, 8) == 8, section != 0,
+            husk_process_read(tracee.tid, section, &words, 32) == 32,
             pointer &- words[1] < words[2]
         else { return nil }
         return words[3]
@@ -115,7 +115,7 @@ extension Enforcer {
             let length = min(region.end.rawValue - region.start.rawValue, 1 << 20)
             var bytes = [UInt8](repeating: 0, count: Int(length))
             // Safe: at most `length` bytes into our own array.
-            let count = husk_process_read(tracee.pid, region.start.rawValue, &bytes, bytes.count)
+            let count = husk_process_read(tracee.tid, region.start.rawValue, &bytes, bytes.count)
             guard count > 1 else { continue }
             for index in 0..<(Int(count) - 1) where bytes[index] == 0x0F && bytes[index + 1] == 0x05
             {

@@ -47,7 +47,7 @@ extension Enforcer {
         if tracee.space.view(at: place) != nil { _ = makeAllWritten(tracee) }
         var saved = [UInt64](repeating: 0, count: words.count)
         // Safe: four words into our own array.
-        guard husk_process_read(tracee.pid, place, &saved, words.count * 8) == words.count * 8
+        guard husk_process_read(tracee.tid, place, &saved, words.count * 8) == words.count * 8
         else { return }
         write(words, at: place, tracee)
         _ = call(tracee, Self.rtSigaction, UInt64(SIGSEGV), place, 0, 8)

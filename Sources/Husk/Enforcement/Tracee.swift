@@ -78,7 +78,7 @@ final class Tracee {
     func twoBytes(at address: UInt64) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 2)
         // Safe: two bytes into our own array.
-        return husk_process_read(pid, address, &bytes, 2) == 2 ? bytes : nil
+        return husk_process_read(tid, address, &bytes, 2) == 2 ? bytes : nil
     }
 
     /// Its personality, if what it asks to read may be executed as well for it (personality(2)); nil:

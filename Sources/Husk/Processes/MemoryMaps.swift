@@ -6,7 +6,12 @@ internal import HuskModel
 enum MemoryMaps {
     /// Nil: the process has ended, or may not be looked at.
     static func regions(of pid: Int32) -> [MappedRegion]? {
-        guard let text = readFile("/proc/\(pid)/maps"), !text.isEmpty else { return nil }
+        var text = readFile("/proc/\(pid)/maps") ?? []
+        if text.isEmpty {
+            let holder = ProcessFacts.memoryHolder(of: pid)
+            if holder != pid { text = readFile("/proc/\(holder)/maps") ?? [] }
+        }
+        guard !text.isEmpty else { return nil }
         return text.split(separator: UInt8(ascii: "\n")).compactMap { region(from: $0) }
     }
 

@@ -12,6 +12,8 @@ internal import HuskModel
 /// that are there are read from the process; others from the file behind them.
 struct OutsideMemory {
     let pid: Int32
+    /// A thread that has the memory: the process's first one may have ended.
+    private var knownHolder: Int32?
     /// Opened when first needed: most processes are never read from outside.
     private var memory: FileHandle?
     private var pagemap: PageMap?
@@ -39,12 +41,18 @@ struct OutsideMemory {
 
     /// The whole page at `address`, which must be resident: process_vm_readv(2).
     func readPage(at address: UInt64) -> Result<[UInt8], Errno> {
+        let result = readPage(at: address, of: knownHolder ?? pid)
+        guard case .failure(let failure) = result, failure.rawValue == ESRCH else { return result }
+        return readPage(at: address, of: ProcessFacts.memoryHolder(of: pid))
+    }
+
+    private func readPage(at address: UInt64, of thread: Int32) -> Result<[UInt8], Errno> {
         var failure: Int32 = 0
         let size = Self.pageSize
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             // Safe: at most `size` bytes are written to our own buffer; the remote address
             // is only a number to this process.
-            let result = husk_process_read(pid, address, buffer.baseAddress, size)
+            let result = husk_process_read(thread, address, buffer.baseAddress, size)
             count = result == size ? size : 0
             failure = result < 0 ? Int32(-result) : EFAULT
         }
@@ -59,10 +67,16 @@ struct OutsideMemory {
 
     /// The same through /proc/PID/mem, which passes over protection (FOLL_FORCE).
     mutating func readProtectedPage(at address: UInt64) -> Result<[UInt8], Errno> {
-        if memory == nil { memory = FileHandle("/proc/\(pid)/mem") }
+        if memory == nil { memory = FileHandle("/proc/\(holder())/mem") }
         guard let memory else { return .failure(Errno(rawValue: errno)) }
         guard let offset = Int(exactly: address) else { return .failure(Errno(rawValue: EFAULT)) }
         return Self.readPage(of: memory, at: offset)
+    }
+
+    private mutating func holder() -> Int32 {
+        let found = knownHolder ?? ProcessFacts.memoryHolder(of: pid)
+        knownHolder = found
+        return found
     }
 
     enum FilePage {
@@ -99,9 +113,10 @@ struct OutsideMemory {
 
     /// The folder has a file for each mapping as the kernel has it, no other ones.
     private func openMappedFile(_ range: Range<Address>) -> FileHandle? {
+        let thread = knownHolder ?? ProcessFacts.memoryHolder(of: pid)
         func open(_ range: Range<Address>) -> FileHandle? {
             let name = "\(range.lowerBound.hexadecimal)-\(range.upperBound.hexadecimal)"
-            return FileHandle("/proc/\(pid)/map_files/\(name)")
+            return FileHandle("/proc/\(thread)/map_files/\(name)")
         }
         if let file = open(range) { return file }
         let whole = MemoryMaps.regions(of: pid)?.first {
@@ -122,7 +137,7 @@ struct OutsideMemory {
 
     /// Which pages of a range are in memory or swapped out; nil if that cannot be told.
     mutating func populatedPages(in range: Range<Address>) -> PageMap.Populated? {
-        if pagemap == nil { pagemap = PageMap(of: pid) }
+        if pagemap == nil { pagemap = PageMap(of: holder()) }
         return pagemap?.populatedPages(in: range)
     }
 

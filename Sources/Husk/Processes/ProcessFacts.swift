@@ -21,6 +21,13 @@ struct ProcessFacts {
         ProcFolder(thread: tid, of: pid).stat(.state) == "R"
     }
 
+    /// A thread that has a process's memory: the first one, which /proc/PID stands for, unless that
+    /// has ended before the others (pthread_exit(3) in main).
+    static func memoryHolder(of pid: Int32) -> Int32 {
+        guard isZombie(pid, of: pid) else { return pid }
+        return threads(of: pid).first { $0 != pid && !isZombie($0, of: pid) } ?? pid
+    }
+
     /// Whether a thread has ended, and someone has to take note of it.
     static func isZombie(_ tid: Int32, of pid: Int32) -> Bool {
         let state = ProcFolder(thread: tid, of: pid).stat(.state)

@@ -53,6 +53,7 @@ public struct CoverageCase: Hashable, Sendable, CustomStringConvertible {
         "r13-exec-stack-rounds": Reason.noCall,
         "r14-two-views-rounds": Reason.noCall,
         "r32-code-before-writer": Reason.noCall,
+        "r34-first-thread-gone": Reason.noCall,
         "r15-mremap-munmap": Reason.noCall,
         "r16-signal-blocked": Reason.noCall,
         "r17-calls-and-threads": Reason.noCall,
