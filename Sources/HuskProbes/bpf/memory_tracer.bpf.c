@@ -530,6 +530,12 @@ static __always_inline void after_write(struct pt_regs *regs, __u32 abi, __u32 c
 			send_write(call, current_pid(), 0, 0, 0);
 		return;
 	}
+	if (call == HUSK_CALL_USERFAULTFD && frees_pages(call_argument(regs, abi, 1))) {
+		/* Also when it fails: some of them may have been. */
+		if (config.enforcer && current_changing() && current_is_target())
+			stop_for_enforcer();
+		return;
+	}
 	if ((returns_count ? result <= 0 : result != 0) && !may_have_written(call, result))
 		return;
 	if (call == HUSK_CALL_USERFAULTFD && !is_userfault_command(call_argument(regs, abi, 1)))

@@ -15,6 +15,7 @@
 #define UFFDIO_TYPE 0xaa
 #define UFFDIO_COPY 3
 #define UFFDIO_ZEROPAGE 4
+#define UFFDIO_WRITEPROTECT 6
 #define UFFDIO_MOVE 5
 #define UFFDIO_CONTINUE 7
 #define MAX_VECTORS 16
@@ -360,6 +361,12 @@ static __always_inline enum written find_userfault_write(const struct pt_regs *r
 	*length = (command & 0xff) == UFFDIO_COPY || (command & 0xff) == UFFDIO_MOVE ? words[2]
 										     : words[1];
 	return tell_memory_write(how, memory, *start, *length);
+}
+
+/* It may take the mark of any guard from pages, whoever has set it. */
+static __always_inline bool frees_pages(__u64 command)
+{
+	return (command >> 8 & 0xff) == UFFDIO_TYPE && (command & 0xff) == UFFDIO_WRITEPROTECT;
 }
 
 static __always_inline bool is_userfault_command(__u64 command)
