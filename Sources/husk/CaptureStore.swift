@@ -39,11 +39,17 @@ enum CaptureStore {
         if case .folder(let folder) = self { folder } else { nil }
     }
 
+    /// The trace has begun: what the capture replaces is not needed any more.
+    func begin() {
+        if case .file(let file) = self { file.begin() }
+    }
+
     /// The trace has never begun.
     func discard() {
         switch self {
         case .folder(let folder): folder.discard()
-        case .file(let file): file.discard()
+        case .file(let file):
+            if let failure = file.discard() { Diagnostics.report(failure) }
         }
     }
 

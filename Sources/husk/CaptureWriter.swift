@@ -94,7 +94,12 @@ final class CaptureWriter: Sendable {
         if !lines.write(bytes) { whenReaderLeaves() }
     }
 
-    /// The trace has never begun: nothing is left behind.
+    /// The trace has begun: a capture that is replaced is removed now, and not at the end.
+    func begin() {
+        state.withLock { $0.store?.begin() }
+    }
+
+    /// The trace has never begun: nothing is left behind, and what was to be replaced is there.
     func discard() {
         state.withLock { $0.store?.discard() }
     }

@@ -225,10 +225,58 @@ struct CaptureFileTests {
         #expect(throws: OutputError.self) {
             try CaptureFileWriter(path: link, replaces: true, run: run)
         }
-        let writer = try CaptureFileWriter(path: path, replaces: true, run: run)
+        let other = temporary.path + "/other.husk"
+        let writer = try CaptureFileWriter(path: other, replaces: true, run: run)
         writer.discard()
-        #expect(
-            try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["link.husk"])
+        #expect(try names() == ["link.husk", "sample.husk"])
+    }
+
+    private func names() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: temporary.path).sorted()
+    }
+
+    @Test("what is replaced is kept until the trace has begun, its log with it")
+    func replaced() throws {
+        try write([.transition(Sample.transition(1))], finishing: false)
+        let old = try CaptureFile(path: path).info
+        // A copy, as a trace that was cut off has left it: no one has it open.
+        let copy = temporary.path + "/old.husk"
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: path + suffix, toPath: copy + suffix)
+        }
+        let run = RunDescription(huskVersion: "1", command: nil, options: [:])
+        let discarded = try CaptureFileWriter(path: copy, replaces: true, run: run)
+        #expect(try CaptureFile(path: copy).info.uuid != old.uuid)
+        #expect(discarded.discard() == nil)
+        #expect(try CaptureFile(path: copy).info == old)
+        #expect(old.transitions == 1)
+        #expect(try !names().contains { $0.contains("replaced") })
+
+        // One that was killed before has left something behind: that is not written over.
+        let left = copy + ".replaced-1"
+        #expect(FileManager.default.createFile(atPath: left, contents: Data("x".utf8)))
+        let begun = try CaptureFileWriter(path: copy, replaces: true, run: run)
+        #expect(try CaptureFile(path: copy + ".replaced-2").info == old)
+        begun.begin()
+        #expect(try !names().contains { $0.contains("replaced-2") })
+        begun.discard()
+        #expect(try names().filter { $0.hasPrefix("old") } == ["old.husk.replaced-1"])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: left)) == Data("x".utf8))
+    }
+
+    @Test("a capture is not lost if it cannot be moved out of the way")
+    func notReplaced() throws {
+        try write([])
+        // Its other name would be too long.
+        let name = String(repeating: "a", count: 245)
+        let long = temporary.path + "/" + name
+        try FileManager.default.moveItem(atPath: path, toPath: long)
+        let run = RunDescription(huskVersion: "1", command: nil, options: [:])
+        #expect(throws: OutputError.self) {
+            try CaptureFileWriter(path: long, replaces: true, run: run)
+        }
+        _ = try CaptureFile(path: long)
+        #expect(try names() == [name])
     }
 
     @Test("an image has the latest bytes of what is mapped, and none of what is not")

@@ -61,6 +61,29 @@ struct BadInputTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == [])
     }
 
+    @Test(
+        "--force replaces a capture by one that has begun, and by no other", .needsProbes,
+        arguments: [
+            (["run"], ["--", "./no-such-command"], 127),
+            (["run", "--ring-size", "3M"], ["--", "/bin/true"], 64),
+            (["attach"], ["4194305"], 120),
+        ] as [([String], [String], Int32)])
+    func replaced(_ command: [String], _ target: [String], _ status: Int32) throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/out.husk"
+        func run(_ words: [String]) throws -> Int32 {
+            try Running(BuildProducts.husk, words).finish().status
+        }
+        #expect(try run(["run", "-q", "-o", path, "--", "/bin/true"]) == 0)
+        let old = try Data(contentsOf: URL(fileURLWithPath: path))
+        #expect(try run(command + ["-q", "--force", "-o", path] + target) == status)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == old)
+        #expect(try run(["run", "-q", "--force", "-o", path, "--", "/bin/true"]) == 0)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) != old)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["out.husk"])
+    }
+
     @Test("a full disk under the report of doctor", .needsProbes)
     func fullStandardOutput() throws {
         let outcome = try Running(

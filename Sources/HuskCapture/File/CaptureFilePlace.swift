@@ -8,19 +8,27 @@ enum CaptureFilePlace {
         path.hasPrefix("/") ? path : "./" + path
     }
 
-    /// Makes an empty file of mode 0600.
-    static func prepare(_ path: String, replaces: Bool) throws(OutputError) {
+    /// A database has these beside it; its own name is the first.
+    static let suffixes = ["", "-wal", "-shm", "-journal"]
+
+    /// Makes an empty file of mode 0600. Returns the one that was there, if it is replaced.
+    static func prepare(_ path: String, replaces: Bool) throws(OutputError) -> ReplacedCapture? {
         try check(path, replaces: replaces)
+        let replaced = try ReplacedCapture(at: path)
+        // A log of no file that is there any more.
         remove(path)
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else {
+            let reason = errno
+            if let failure = replaced?.putBack() { throw failure }
             throw OutputError(
-                "cannot create \(path)", errno: errno,
-                hint: errno == ENOENT ? "its folder does not exist" : nil)
+                "cannot create \(path)", errno: reason,
+                hint: reason == ENOENT ? "its folder does not exist" : nil)
         }
         // What SQLite puts beside it belongs to the same.
         InvokingUser.own(file)
         close(file)
+        return replaced
     }
 
     /// Whether a file may be written there: nothing is, or a regular file that may be replaced.
@@ -41,7 +49,7 @@ enum CaptureFilePlace {
     static func keepApart(_ path: String, from capture: String) throws(OutputError) {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
-        for suffix in ["", "-wal", "-shm", "-journal"] {
+        for suffix in suffixes {
             var other = stat()
             guard stat(capture + suffix, &other) == 0 else { continue }
             guard (other.st_dev, other.st_ino) != (status.st_dev, status.st_ino) else {
@@ -53,7 +61,7 @@ enum CaptureFilePlace {
 
     /// With what SQLite may have left beside it.
     static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+        for suffix in suffixes { unlink(path + suffix) }
     }
 }
 

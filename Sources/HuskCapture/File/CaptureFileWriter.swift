@@ -50,18 +50,21 @@ public final class CaptureFileWriter: Sendable {
     private nonisolated(unsafe) var state = State()
     private let condition = NSCondition()
     private let reserve: FileReserve
+    /// What was at the path before.
+    private let replaced: ReplacedCapture?
 
     /// Makes the file and writes what is known of the run.
     ///
     /// - Parameters:
     ///   - path: of the file. Links are not followed.
-    ///   - replaces: an existing file is replaced, if it is a regular one.
+    ///   - replaces: an existing file is replaced, if it is a regular one. It is kept under another
+    ///     name until ``begin()``, and ``discard()`` puts it back.
     ///   - run: what the file is to say of the run.
     public init(
         path: String, replaces: Bool, run: RunDescription
     ) throws(OutputError) {
         self.path = path
-        try CaptureFilePlace.prepare(path, replaces: replaces)
+        replaced = try CaptureFilePlace.prepare(path, replaces: replaces)
         reserve = FileReserve(beside: path)
         do {
             let queue = try DatabaseQueue(
@@ -75,6 +78,7 @@ public final class CaptureFileWriter: Sendable {
         } catch {
             reserve.release()
             CaptureFilePlace.remove(path)
+            if let failure = replaced?.putBack() { throw failure }
             throw Self.outputError(error, path)
         }
         let thread = Thread { [self] in
@@ -85,6 +89,12 @@ public final class CaptureFileWriter: Sendable {
     }
 
     // MARK: The tracer's side
+
+    /// The trace has begun: what the file replaces is removed. Without this call that is done by
+    /// ``finish(_:layers:records:probes:copyMethod:target:)``.
+    public func begin() {
+        replaced?.giveUp()
+    }
 
     /// Takes an event; waits while too much waits already.
     public func add(_ event: Event) {
@@ -134,6 +144,7 @@ public final class CaptureFileWriter: Sendable {
         _ tally: CaptureTally, layers: [Layer], records: [RecordCount], probes: String?,
         copyMethod: String?, target: TargetStatus?
     ) -> OutputError? {
+        begin()
         reserve.release()
         do {
             try store.queue.write { [store] db in
@@ -166,12 +177,15 @@ public final class CaptureFileWriter: Sendable {
         }
     }
 
-    /// Takes back what was made, for a trace that has never begun.
-    public func discard() {
+    /// Takes back what was made, for a trace that has never begun; what it was to replace is there
+    /// again. Returns the failure if it is not.
+    @discardableResult
+    public func discard() -> OutputError? {
         _ = drain()
         reserve.release()
         try? store.queue.close()  // it is removed anyway
         CaptureFilePlace.remove(path)
+        return replaced?.putBack()
     }
 
     // MARK: The writing thread
