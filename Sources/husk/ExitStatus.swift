@@ -95,7 +95,7 @@ extension CaptureFileError: ReportableFailure {
 
     var exitStatus: ExitStatus {
         switch code {
-        case .notReadable: .usage
+        case .notReadable, .inUse: .usage
         case .notFound: .absent
         case .notWritable: .output
         default: .noCapture

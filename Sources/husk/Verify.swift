@@ -56,11 +56,21 @@ struct Verify: ParsableCommand {
         return try verifier.verify()
     }
 
+    /// Nil: it is damaged.
+    private func readableInfo() throws(CaptureFileError) -> CaptureInfo? {
+        do {
+            return try CaptureFile(path: capture).info
+        } catch {
+            guard error.code == .damaged else { throw error }
+            return nil
+        }
+    }
+
     /// First the contents are looked at, then the pages that have them.
     private func verifyFile() throws -> VerificationReport {
         var verifier = CaptureFileVerifier(path: capture)
         // What is wrong with the file, the verifier says.
-        guard let info = try? CaptureFile(path: capture).info else { return try verifier.verify() }
+        guard let info = try readableInfo() else { return try verifier.verify() }
         var contents = ProgressLine()
         var pages: ProgressLine?
         verifier.onProgress = { counts in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import Glibc
 import HuskCapture
 import HuskModel
 import HuskTestSupport
@@ -178,6 +179,35 @@ struct CaptureFileTests {
         #expect(file.info.pages == UInt64(count) + 2)
         let report = try CaptureFileVerifier(path: path).verify()
         #expect(report.isVerified, "\(report.findings)")
+    }
+
+    @Test("a file that another process has locked is waited for, and never called damaged")
+    func locked() throws {
+        try write([.transition(Sample.transition(1))])
+        func holding(_ seconds: Int, _ body: () throws -> Void) throws {
+            let holder = try Running(
+                "sqlite3",
+                [
+                    path, "BEGIN EXCLUSIVE",
+                    ".shell echo held; exec sleep \(seconds) >/dev/null 2>&1",
+                ])
+            #expect(holder.wait { holder.outputSoFar.contains("held") })
+            try body()
+            holder.signal(SIGKILL)
+            _ = holder.finish()
+        }
+        try holding(1) { _ = try CaptureFile(path: path) }
+        try holding(30) {
+            let checked = #expect(throws: CaptureFileError.self) {
+                try CaptureFileVerifier(path: path).verify()
+            }
+            #expect(checked?.code == .inUse)
+            #expect(checked?.hint != nil)
+            // Nor is it read without locks if there is a log beside it.
+            #expect(FileManager.default.createFile(atPath: path + "-wal", contents: nil))
+            let logged = #expect(throws: CaptureFileError.self) { try CaptureFile(path: path) }
+            #expect(logged?.code == .inUse)
+        }
     }
 
     @Test("an unfinished file opens, and says what it is")

@@ -6,6 +6,9 @@ internal import Glibc
 
 /// How the database of a capture file is opened.
 enum CaptureDatabase {
+    /// How long a reader waits for another process, in seconds.
+    private static let readingPatience = 5.0
+
     /// A write-ahead log: readers see whole batches while the trace runs, and a crash costs the last
     /// one. When the trace has ended it is folded into the file (``DatabaseQueue/close(afterMakingOneFile:)``).
     static func writing() -> Configuration {
@@ -30,6 +33,8 @@ enum CaptureDatabase {
         var configuration = Configuration()
         configuration.label = "husk-read"
         configuration.readonly = true
+        // Another Husk may be storing an analysis, or folding a log into the file.
+        configuration.busyMode = .timeout(readingPatience)
         configuration.foreignKeysEnabled = false
         configuration.prepareDatabase(harden)
         return configuration

@@ -50,8 +50,10 @@ public final class CaptureFile: Sendable {
         } catch {
             // A log that was left behind needs a file beside it, which cannot be made here.
             let hasLog = access(path + "-wal", F_OK) == 0
-            guard hasLog, let queue = try? openImmutable(safePath) else {
-                throw translated(error)
+            let reason = translated(error)
+            // Whoever has it to himself changes it: read without locks it would be half of each.
+            guard hasLog, reason.code != .inUse, let queue = try? openImmutable(safePath) else {
+                throw reason
             }
             return (queue, true)
         }
@@ -121,6 +123,10 @@ public final class CaptureFile: Sendable {
             return CaptureFileError(
                 .notReadable, "the capture cannot be read: \(message ?? "SQLite")",
                 hint: "is its folder readable, and is the trace that writes it another user's?")
+        case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL:
+            return CaptureFileError(
+                .inUse, "the capture is in use by another process: \(message ?? "SQLite")",
+                hint: "try it again when that has ended; `fuser FILE` tells which it is")
         default:
             return .damaged(message ?? "SQLite cannot read it")
         }

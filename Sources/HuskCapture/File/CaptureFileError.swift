@@ -17,6 +17,8 @@ public struct CaptureFileError: Error, Hashable, Sendable, CustomStringConvertib
         public static let notWritable = Code(number: 5)
         /// What was asked for is not in it.
         public static let notFound = Code(number: 6)
+        /// Another process has it to itself at the moment.
+        public static let inUse = Code(number: 7)
     }
 
     /// What kind of failure it is: match on it.

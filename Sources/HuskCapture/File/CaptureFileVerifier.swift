@@ -16,7 +16,7 @@ public struct CaptureFileVerifier {
         self.path = path
     }
 
-    /// Throws if it is no capture file, or cannot be read at all.
+    /// Throws if it is no capture file, cannot be read at all, or is in use by another process.
     public func verify() throws(CaptureFileError) -> VerificationReport {
         var report = VerificationReport(unit: .contents)
         let file: CaptureFile
@@ -37,27 +37,28 @@ public struct CaptureFileVerifier {
                     message: "its write-ahead log cannot be read here: copy both files"))
         }
         // Each check by itself: what is wrong with one says nothing about the others.
-        attempt(&report) { try checkDatabase(file, &$0) }
-        attempt(&report) { _ in
+        try attempt(&report) { try checkDatabase(file, &$0) }
+        try attempt(&report) { _ in
             _ = try file.layers()
             try file.forEachRegion { _ in true }
         }
-        attempt(&report) { try checkContents(file, &$0) }
-        attempt(&report) { try checkCounts(file, &$0) }
-        attempt(&report) { try checkRecordNumbers(file, &$0) }
-        attempt(&report) { try checkSums(file, &$0) }
+        try attempt(&report) { try checkContents(file, &$0) }
+        try attempt(&report) { try checkCounts(file, &$0) }
+        try attempt(&report) { try checkRecordNumbers(file, &$0) }
+        try attempt(&report) { try checkSums(file, &$0) }
         return report
     }
 
     private func attempt(
         _ report: inout VerificationReport, _ body: (inout VerificationReport) throws -> Void
-    ) {
+    ) throws(CaptureFileError) {
         do {
             try body(&report)
         } catch {
-            report.add(
-                .init(
-                    subject: .database, message: CaptureFile.translated(error).message))
+            let error = CaptureFile.translated(error)
+            // That says nothing about what is in it.
+            guard error.code != .inUse else { throw error }
+            report.add(.init(subject: .database, message: error.message))
         }
     }
 
@@ -108,9 +109,9 @@ public struct CaptureFileVerifier {
                     report.counts.bytes += UInt64(size)
                     report.counts.bytesRead += UInt64(size)
                 } catch {
-                    report.add(
-                        .init(
-                            subject: .content, message: CaptureFile.translated(error).message))
+                    let error = CaptureFile.translated(error)
+                    guard error.code != .inUse else { throw error }
+                    report.add(.init(subject: .content, message: error.message))
                 }
                 if id % 1024 == 0 { onProgress?(report.counts) }
             }
