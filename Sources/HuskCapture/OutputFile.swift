@@ -56,7 +56,7 @@ public final class OutputFile {
             guard size > 0 else {
                 throw OutputError(
                     "cannot write \(path)", errno: errno,
-                    hint: errno == ENOSPC ? "the disk is full" : nil)
+                    hint: OutputError.hint(forWriting: errno))
             }
             rest = rest.dropFirst(size)
         }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 import HuskPrivileges
 
+import let Glibc.SIGXFSZ
+import let Glibc.SIG_IGN
+import func Glibc.signal
+
 /// A command that reads a capture: bytes that a target has chosen, in a file that someone may have
 /// changed since. Before it opens anything it gives up what it needs for nothing.
 protocol ReadsCapture {
@@ -15,6 +19,8 @@ extension ReadsCapture {
     var serves: Bool { false }
 
     func confine() {
+        // A file that may not grow any more (`ulimit -f`) is told as a full disk is, with EFBIG.
+        signal(SIGXFSZ, SIG_IGN)
         Confinement.beginReading(
             writing: WritablePlaces(forCapturesAt: writtenPaths), serves: serves)
     }

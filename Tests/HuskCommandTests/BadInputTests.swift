@@ -84,6 +84,27 @@ struct BadInputTests {
             try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["out.husk"])
     }
 
+    @Test(
+        "a limit on the size of files is told as a full disk is", .needsProbes,
+        arguments: [
+            ["report", "-o", "out"], ["export", "core", "-o", "out"],
+            ["export", "json", "-o", "out"],
+        ])
+    func fileSizeLimit(_ command: [String]) throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/c.husk"
+        #expect(try husk("run", "-q", "-o", path, "--", "/bin/true").status == 0)
+        let outcome = try Running(
+            "/bin/sh",
+            ["-c", "ulimit -f 16; exec \"$@\"", "sh", BuildProducts.husk] + command + [path],
+            directory: temporary.path
+        ).finish()
+        #expect(outcome.status == 123, "\(outcome.errors)")
+        #expect(outcome.errors.contains("ulimit -f"), "\(outcome.errors)")
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["c.husk"])
+    }
+
     @Test("a full disk under the report of doctor", .needsProbes)
     func fullStandardOutput() throws {
         let outcome = try Running(

@@ -24,6 +24,16 @@ public struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         errno == 0 ? message : "\(message): \(String(cString: strerror(errno)))"
     }
+
+    /// Why a file takes no more bytes, for the user.
+    static func hint(forWriting errno: Int32) -> String? {
+        switch errno {
+        case ENOSPC: "the disk is full"
+        case EDQUOT: "your share of the disk is used up (quota)"
+        case EFBIG: "files may not become that large here: see `ulimit -f`"
+        default: nil
+        }
+    }
 }
 
 /// A capture as a folder of raw files.

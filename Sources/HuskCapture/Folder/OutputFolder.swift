@@ -74,7 +74,7 @@ final class OutputFolder {
             guard size > 0 else {
                 throw OutputError(
                     "cannot write \(path)/\(name)", errno: errno,
-                    hint: errno == ENOSPC ? "the disk is full" : nil)
+                    hint: OutputError.hint(forWriting: errno))
             }
             rest = rest.dropFirst(size)
         }
