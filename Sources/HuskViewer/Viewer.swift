@@ -85,6 +85,10 @@ public struct Viewer: Sendable {
             try await ServiceGroup(configuration: services).run()
         } catch let error as IOError {
             throw ViewerError(error, configuration)
+        } catch is SocketAddressError.UnknownHost {
+            throw ViewerError(unknownHostOf: configuration)
+        } catch is SocketAddressError {
+            throw ViewerError(unknownHostOf: configuration)
         }
     }
 
@@ -144,6 +148,12 @@ public struct ViewerError: Error, Hashable, Sendable, CustomStringConvertible {
     public var hint: String?
 
     public var description: String { message }
+
+    /// The host is no address, and no name of one.
+    init(unknownHostOf configuration: Viewer.Configuration) {
+        message = "\(configuration.host): this is no address, and no name of one that can be found"
+        hint = "name an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0"
+    }
 
     init(_ error: IOError, _ configuration: Viewer.Configuration) {
         let place = "\(configuration.host), port \(configuration.port)"

@@ -24,6 +24,7 @@ struct BadInputTests {
             (["verify", "/proc"], 64, "it has no manifest.jsonl"),
             (["frobnicate"], 64, "frobnicate"),
             (["run", "--frobnicate", "--", "/bin/true"], 64, "Unknown option '--frobnicate'"),
+            (["view", "--host", "", "/etc/passwd"], 64, "--host takes an address"),
             (["attach", "0"], 120, "0 is not a process ID"),
             (["attach", "--", "-1"], 120, "-1 is not a process ID"),
             (["attach", "abc"], 120, "abc is not a process ID"),
@@ -103,6 +104,20 @@ struct BadInputTests {
         #expect(outcome.errors.contains("ulimit -f"), "\(outcome.errors)")
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["c.husk"])
+    }
+
+    @Test("view announces nothing that it cannot serve", .needsProbes)
+    func noSuchHost() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/c.husk"
+        #expect(try husk("run", "-q", "-o", path, "--", "/bin/true").status == 0)
+        for host in ["nonexist.invalid", "192.0.2.1"] {
+            let outcome = try husk("view", "--host", host, path)
+            #expect(outcome.status == 123, "\(outcome.errors)")
+            #expect(outcome.errors.hasPrefix("husk: \(host)"), "\(outcome.errors)")
+            #expect(!outcome.errors.contains("serving"), "\(outcome.errors)")
+            #expect(outcome.output == "")
+        }
     }
 
     @Test("a full disk under the report of doctor", .needsProbes)

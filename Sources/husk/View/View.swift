@@ -46,6 +46,9 @@ struct View: ParsableCommand {
         guard (0...65535).contains(port) else {
             throw ValidationError("--port takes a number from 1 to 65535; 0 takes a free one.")
         }
+        guard !host.isEmpty else {
+            throw ValidationError("--host takes an address of this machine, such as 127.0.0.1.")
+        }
     }
 
     func run() throws {
@@ -57,11 +60,12 @@ struct View: ParsableCommand {
         var configuration = Viewer.Configuration(path: capture.path, version: huskVersion)
         configuration.host = host
         configuration.port = port
-        if !Self.isLoopback(host) {
-            Diagnostics.note(
-                "serving at \(host): whoever can read the network can read the capture")
-        }
+        let host = host
         try Self.wait(for: Viewer(configuration)) { address in
+            if !Self.isLoopback(host) {
+                Diagnostics.note(
+                    "serving at \(host): whoever can read the network can read the capture")
+            }
             // For scripts: the address alone on standard output.
             guard LineOutput.standardOutput.write(Array("\(address)\n".utf8)) else {
                 Diagnostics.report(
