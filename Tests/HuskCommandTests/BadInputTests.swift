@@ -120,6 +120,21 @@ struct BadInputTests {
         }
     }
 
+    @Test("no process for a command: it is named as it was written", .needsProbes)
+    func noProcess() throws {
+        // No descriptor is left for the pipes to it, at one of these limits.
+        let tries = try (7..<16).map { limit in
+            try Running(
+                "/bin/sh",
+                [
+                    "-c", "ulimit -n \(limit); exec \"$@\"", "sh", BuildProducts.husk, "run",
+                    "/bin/true",
+                ]
+            ).finish().errors
+        }
+        #expect(tries.contains { $0.contains("cannot start a process for /bin/true") }, "\(tries)")
+    }
+
     @Test("a full disk under the report of doctor", .needsProbes)
     func fullStandardOutput() throws {
         let outcome = try Running(

@@ -31,10 +31,11 @@ public final class HeldCommand: Sendable {
     public init(
         _ arguments: [[UInt8]], signals: SignalWatch? = nil, standardOutput: Int32? = nil
     ) throws(HuskError) {
-        guard let name = arguments.first, !name.isEmpty else {
+        guard let first = arguments.first, !first.isEmpty else {
             throw HuskError(.commandNotFound, "no command was given")
         }
-        self.name = String(decoding: name, as: UTF8.self)
+        let name = String(decoding: first, as: UTF8.self)
+        self.name = name
         var mask = signals?.previousMask ?? SignalWatch.currentMask()
         var child = husk_child()
         let result = Self.withArgumentVector(arguments) {
