@@ -32,6 +32,7 @@ struct Attach: ParsableCommand {
     var pids: [String]
 
     func run() throws {
+        var named: Set<Int32> = []
         let numbers = try pids.map { text in
             guard let number = Int32(text) else {
                 throw HuskError(
@@ -39,7 +40,7 @@ struct Attach: ParsableCommand {
                     hint: "a process ID is a number from 1 on; `ps -e` lists them")
             }
             return number
-        }
+        }.filter { named.insert($0).inserted }
         let session = try TraceSession(
             options, lines: options.log.map { try LineOutput(path: $0) } ?? .standardOutput,
             title: (numbers.count == 1 ? "process " : "processes ")

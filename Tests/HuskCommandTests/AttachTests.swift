@@ -100,6 +100,24 @@ struct AttachTests {
         target.finish()
     }
 
+    @Test("a process that is named twice is traced once")
+    func twice() throws {
+        let target = try waiting()
+        func present(_ pids: String...) throws -> Int {
+            let arguments = [
+                "attach", "--json", "-q", "--log", "/dev/stdout", "--duration", "500ms",
+            ]
+            let outcome = try Running(BuildProducts.husk, arguments + pids).finish()
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return outcome.outputLines.filter { $0.contains("\"kind\":\"present\"") }.count
+        }
+        let once = try present("\(target.pid)")
+        #expect(once > 0)
+        #expect(try present("\(target.pid)", "\(target.pid)") == once)
+        target.send("go\n")
+        #expect(target.finish().status == 7)
+    }
+
     @Test("several targets at once; two Husks on one target")
     func several() throws {
         let targets = try [waiting(), waiting()]

@@ -44,7 +44,9 @@ public final class Tracer: Sendable {
     ///   - pids: the processes to watch. They are looked at when the tracer is started.
     ///   - configuration: how to trace.
     public init(pids: [Int32], configuration: Configuration = Configuration()) {
-        self.pids = pids
+        var named: Set<Int32> = []
+        // One that is watched twice would be captured twice.
+        self.pids = pids.filter { named.insert($0).inserted }
         self.configuration = configuration
         collector = EventCollector(configuration)
     }
