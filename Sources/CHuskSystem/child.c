@@ -28,7 +28,7 @@ static void wait_and_execute(char *const argv[], const sigset_t *mask, int ignor
 	do
 		size = write(error_fd, &error, sizeof(error));
 	while (size < 0 && errno == EINTR);
-	_exit(127);
+	_exit(error == ENOENT ? 127 : 126); /* as Husk ends then, and shells */
 }
 
 int husk_child_start(char *const argv[], const sigset_t *mask, int ignore_child_signal,
