@@ -31,11 +31,11 @@ final class TraceSession {
         display = TraceDisplay(options, title: title)
         // Before anything that starts a thread: that would take the signals.
         signals = try SignalWatch(andAlso: display == nil ? [] : TraceDisplay.signals)
+        let wake = try WakePipe()
+        self.wake = wake
         let store = try CaptureStore(options, command: command)
         // Each stop of a target would wake this thread.
         if options.rwx == .trap { SignalWatch.ignoreStops() }
-        let wake = try WakePipe()
-        self.wake = wake
         writer = CaptureWriter(
             lines: options.printsLines ? lines : nil, json: options.json,
             instructions: options.disassemble, hidden: options.hiddenKinds, store: store,
@@ -51,6 +51,7 @@ final class TraceSession {
             $0.includesDescendants = wholeTree
             $0.capturesPresent = present
         }
+        writer.begin()
         note(
             "tracing \(pids.count == 1 ? "process" : "processes") "
                 + pids.map(String.init).joined(separator: ", ") + "; Ctrl-C ends the trace")
@@ -70,7 +71,13 @@ final class TraceSession {
 
     /// Starts a command, traces it, and returns the status to exit with.
     func run(_ arguments: [[UInt8]]) throws -> Int32 {
-        let command = try HeldCommand(arguments, signals: signals)
+        let command: HeldCommand
+        do {
+            command = try HeldCommand(arguments, signals: signals)
+        } catch {
+            writer.discard()
+            throw error
+        }
         let tracer = try startTracer([command.pid])
         limit = Deadline(after: options.duration?.duration)
         do {
@@ -80,6 +87,7 @@ final class TraceSession {
             writer.discard()
             throw error
         }
+        writer.begin()
         display?.begin(tracer)
         defer { endDisplay() }
         let (status, wasAsked) = waitForEnd(of: command)

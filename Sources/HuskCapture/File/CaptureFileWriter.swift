@@ -80,7 +80,9 @@ public final class CaptureFileWriter: Sendable {
             reserve.release()
             CaptureFilePlace.remove(path)
             if let failure = replaced?.putBack() { throw failure }
-            throw Self.outputError(error, path)
+            var failure = Self.outputError(error, path)
+            failure.hint = nil  // there is no file
+            throw failure
         }
         let thread = Thread { [self] in
             Confinement.beginStoring(at: path)
