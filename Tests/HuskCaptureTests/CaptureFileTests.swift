@@ -26,14 +26,17 @@ struct CaptureFileTests {
             run: RunDescription(
                 huskVersion: "1.2", command: ["./sample", "\\x1b[31m"], options: ["rwx": "trap"]))
         var tally = CaptureTally()
+        var layers = LayerTracker()
         for event in events {
             writer.add(event)
             tally.add(event)
+            layers.take(event)
         }
         #expect(writer.drain() == nil)
         guard finishing else { return }
         let failure = writer.finish(
-            tally, layers: [], records: records, probes: "tracepoints", copyMethod: "task-work",
+            tally, layers: layers.layers, records: records, probes: "tracepoints",
+            copyMethod: "task-work",
             target: TargetStatus(exitCode: 3))
         #expect(failure == nil)
     }
@@ -162,7 +165,10 @@ struct CaptureFileTests {
     @Test("a content that comes again after very many others is stored once all the same")
     func doubles() throws {
         let count = 140_000  // more than are remembered
-        var events: [Event] = [.transition(Sample.transition(1, length: 3 << 30))]
+        var events: [Event] = [
+            .transition(
+                Sample.transition(1, start: 0x1000_1000, length: UInt64(count + 2) * 4096))
+        ]
         for number in Array(0..<count) + [0, 1] {
             var page = Sample.page(
                 UInt64(number), Address(0x1000_0000 + UInt64(events.count) * 4096), fill: 0)

@@ -18,14 +18,22 @@ struct HostileCaptureTests {
         let writer = try CaptureFileWriter(
             path: path, replaces: false,
             run: RunDescription(huskVersion: "1", command: nil, options: [:]))
+        Self.finish(writer, Sample.everyEvent, missing: 2)
+    }
+
+    private static func finish(_ writer: CaptureFileWriter, _ events: [Event], missing: UInt64) {
         var tally = CaptureTally()
-        for event in Sample.everyEvent {
+        var layers = LayerTracker()
+        for event in events {
             writer.add(event)
             tally.add(event)
+            layers.take(event)
         }
         _ = writer.drain()
         _ = writer.finish(
-            tally, layers: [], records: [], probes: nil, copyMethod: nil, target: nil)
+            tally, layers: layers.layers,
+            records: [RecordCount(cpu: 1, given: 100, missing: missing)], probes: nil,
+            copyMethod: nil, target: nil)
     }
 
     private func change(_ sql: String) throws {
@@ -93,7 +101,7 @@ struct HostileCaptureTests {
             "UPDATE process SET pid = 9223372036854775807;",
             "UPDATE snapshot SET generation = -9223372036854775808, content = 99;",
             "DELETE FROM capture;", "DELETE FROM process;",
-            "INSERT INTO layer SELECT 1, 1, 1, 1, 0, 0, 0, 0, 0, 'anonymous', NULL, NULL, "
+            "INSERT INTO layer SELECT 9, 1, 9, 1, 0, 0, 0, 0, 0, 'anonymous', NULL, NULL, "
                 + "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;",
         ])
     func values(_ sql: String) throws {
@@ -102,6 +110,90 @@ struct HostileCaptureTests {
         let report = try CaptureFileVerifier(path: path).verify()
         #expect(code == .damaged || !report.isVerified, "\(report.findings)")
         #expect(!report.isVerified)
+    }
+
+    /// Two generations of two pages, and nothing is missing.
+    private static var generations: [Event] {
+        var events: [Event] = []
+        for (round, fills) in ([[1, 2], [1, 3], [4, 3]] as [[UInt8]]).enumerated() {
+            let id = UInt64(round * 10)
+            events.append(.transition(Sample.transition(id, start: 0x7000, length: 8192)))
+            for (index, fill) in fills.enumerated() {
+                var page = Sample.page(id, Address(0x7000 + UInt64(index) * 4096), fill: fill)
+                page.number.sequence = id + UInt64(index)
+                page.generation = [[0, 0], [0, 1], [1, 1]][round][index]
+                events.append(.page(page))
+            }
+            events.append(.transitionEnd(Sample.end(id, captured: 2)))
+        }
+        return events
+    }
+
+    @Test(
+        "what a file says is compared with all else that it says",
+        arguments: [
+            // A count of nothing that was not stored turned checks off.
+            (
+                "INSERT INTO loss_sum VALUES ('not-stored', 0); UPDATE transition SET captured = 1;",
+                "pages are captured"
+            ),
+            ("INSERT INTO loss_sum VALUES ('not-stored', 1);", "lost (not-stored)"),
+            ("INSERT INTO loss_sum VALUES ('ring-full', 7);", "lost (ring-full)"),
+            ("UPDATE snapshot SET address = 0x9000 WHERE position = 2;", "outside of its"),
+            ("UPDATE snapshot SET address = 0x8000 WHERE position = 2;", "there twice"),
+            ("UPDATE snapshot SET address = address + 1;", "no whole page"),
+            ("UPDATE snapshot SET size = 8192;", "no whole page"),
+            ("UPDATE snapshot SET generation = generation + 1;", "says generation"),
+            ("UPDATE snapshot SET content = 1 WHERE content = 4;", "says generation"),
+            ("UPDATE snapshot SET content = 3 WHERE content = 2;", "says generation"),
+            ("UPDATE snapshot SET position = 100 WHERE position = 2;", "after its end"),
+            ("UPDATE snapshot SET region = NULL;", "region and process"),
+            ("UPDATE snapshot SET cpu = 9;", "a CPU that has none"),
+            ("UPDATE transition SET untouched = 1;", "it has 2"),
+            ("UPDATE transition SET unchanged = -1;", "it has 2"),
+            ("UPDATE transition SET length = 4096;", "outside of its"),
+            ("UPDATE transition SET length = -4096;", "cannot be"),
+            ("UPDATE transition SET start = -4096;", "cannot be"),
+            ("UPDATE transition SET end_position = NULL;", "a part of its end"),
+            ("UPDATE transition SET end_position = 2 WHERE position = 1;", "the position 2"),
+            ("UPDATE transition SET has_pages = 0;", "should have no pages"),
+            ("UPDATE transition SET id = 10;", "there are two of it"),
+            ("UPDATE transition SET region = NULL;", "not of the region"),
+            ("UPDATE transition SET sequence = 100 WHERE position = 1;", "was never given"),
+            ("UPDATE transition SET reference_length = 4096;", "half missing"),
+            ("UPDATE region SET transitions = 1;", "not what its transitions make"),
+            ("UPDATE region SET start = -1;", "not what its transitions make"),
+            ("UPDATE region SET length = 4096;", "not what its transitions make"),
+            ("UPDATE region SET gone_ns = 5;", "not what its transitions make"),
+            ("UPDATE region SET protection = 'rwx';", "not what its transitions make"),
+            ("UPDATE region SET label = 'jit', label_source = 'caller';", "not what its"),
+            (
+                "INSERT INTO region SELECT 2, process, start, length, born_ns, gone_ns, protection, "
+                    + "shared, backing, file, file_offset, label, label_source, label_detail, "
+                    + "transitions FROM region;", "there are 2 regions"
+            ),
+            ("UPDATE layer SET length = 4096;", "the layers"),
+            ("DELETE FROM layer;", "the layers"),
+            ("UPDATE capture SET stored_bytes = 1;", "stored bytes"),
+            ("UPDATE record_count SET missing = 3;", "3 record numbers are missing"),
+            ("UPDATE record_count SET missing = -1;", "than were given"),
+            ("DELETE FROM record_count; INSERT INTO record_count VALUES (2, 100, 0);", "a CPU"),
+            (
+                "INSERT INTO content SELECT 9, x'\(String(repeating: "ab", count: 32))', 1; "
+                    + "INSERT INTO content_bytes VALUES (9, 'raw', x'00');",
+                "belongs to no page"
+            ),
+        ] as [(String, String)])
+    func contradictions(_ sql: String, _ message: String) throws {
+        try FileManager.default.removeItem(atPath: path)
+        let writer = try CaptureFileWriter(
+            path: path, replaces: false,
+            run: RunDescription(huskVersion: "1", command: nil, options: [:]))
+        Self.finish(writer, Self.generations, missing: 0)
+        #expect(try CaptureFileVerifier(path: path).verify().findings == [])
+        try change(sql)
+        let findings = try CaptureFileVerifier(path: path).verify().findings
+        #expect(findings.contains { $0.message.contains(message) }, "\(findings)")
     }
 
     @Test("processes that come from themselves")

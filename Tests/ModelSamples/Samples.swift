@@ -55,7 +55,7 @@ extension Sample {
     /// One event of each kind, with all that it can have.
     public static var everyEvent: [Event] {
         let site = CallSite(address: 0xFFFF_FFFF_FFFF_F000, backing: .file(file, offset: 4096))
-        var full = transition(1, start: 0xFFFF_FFFF_FFFF_E000, length: 4096)
+        var full = transition(1, start: 0xFFFF_FFFF_FFFF_D000, length: 8192)
         full.abi = .compat32
         full.backing = .memfd(file, offset: 1 << 63)
         full.caller = site

@@ -46,7 +46,16 @@ public struct CaptureFileVerifier {
         try attempt(&report) { try checkCounts(file, &$0) }
         try attempt(&report) { try checkRecordNumbers(file, &$0) }
         try attempt(&report) { try checkSums(file, &$0) }
+        try attempt(&report) {
+            try StoredReferenceCheck.check(file, isCutOff: Self.isCutOff(file), &$0)
+        }
         return report
+    }
+
+    /// What was not stored any more, on a full disk, is missing from rows and counts, one way or
+    /// another.
+    private static func isCutOff(_ file: CaptureFile) -> Bool {
+        file.info.losses[Loss.Cause.notStored.rawValue] ?? 0 > 0
     }
 
     private func attempt(
@@ -119,9 +128,7 @@ public struct CaptureFileVerifier {
     }
 
     private func checkCounts(_ file: CaptureFile, _ report: inout VerificationReport) throws {
-        // What was not stored any more on a full disk is missing from both, one way or another.
-        let cutOff = file.info.losses[Loss.Cause.notStored.rawValue] != nil
-        guard !cutOff else { return }
+        guard !Self.isCutOff(file) else { return }
         try file.stream { db in
             let rows = try Row.fetchCursor(
                 db,
@@ -189,8 +196,10 @@ public struct CaptureFileVerifier {
     private func checkSums(_ file: CaptureFile, _ report: inout VerificationReport) throws {
         var tally = CaptureTally()
         var counts = report.counts
-        try file.forEachEvent { _, event, content in
+        var rows = Self.isCutOff(file) ? nil : StoredRowCheck(file)
+        try file.forEachEvent { position, event, content in
             tally.add(event)
+            try rows?.take(event, at: position, &report)
             if content != nil {
                 counts.pages += 1
                 counts.verifiedPages += 1
@@ -198,9 +207,11 @@ public struct CaptureFileVerifier {
             }
             return true
         }
+        try rows?.finish(&report)
         report.counts = counts
         let info = file.info
-        if info.losses[Loss.Cause.notStored.rawValue] != nil { return }
+        compareLosses(info, tally, &report)
+        if Self.isCutOff(file) { return }
         let sums: [(name: String, said: UInt64, found: UInt64)] = [
             ("transitions", info.transitions, UInt64(tally.transitions)),
             ("attempts", info.attempts, UInt64(tally.attempts)),
@@ -222,6 +233,7 @@ public struct CaptureFileVerifier {
                     subject: .sums,
                     message: "the sums say \(sum.said) \(sum.name); there are \(sum.found)"))
         }
+        compareRecords(info, &report)
         if let complete = info.isComplete, complete != tally.isComplete {
             report.add(
                 .init(
@@ -229,6 +241,43 @@ public struct CaptureFileVerifier {
                     message: complete
                         ? "it says that it is complete, and something is missing"
                         : "it says that something is missing, and nothing is"))
+        }
+    }
+
+    /// By cause, as the rows tell them and as the sums do.
+    private func compareLosses(
+        _ info: CaptureInfo, _ tally: CaptureTally, _ report: inout VerificationReport
+    ) {
+        // While the trace runs there are none.
+        guard info.isFinished else { return }
+        var found: [String: UInt64] = [:]
+        for (cause, pages) in tally.losses { found[cause.rawValue] = pages }
+        let notStored = Loss.Cause.notStored.rawValue
+        // The rows of a full disk are not all there, but for this one.
+        let causes =
+            info.losses[notStored] ?? 0 > 0
+            ? [notStored] : Set(info.losses.keys).union(found.keys).sorted()
+        for cause in causes where info.losses[cause] ?? 0 != found[cause] ?? 0 {
+            report.add(
+                .init(
+                    subject: .sums,
+                    message: "the sums say \(info.losses[cause] ?? 0) lost (\(shown(cause))); "
+                        + "there are \(found[cause] ?? 0)"))
+        }
+    }
+
+    /// A record that never came is told as lost.
+    private func compareRecords(_ info: CaptureInfo, _ report: inout VerificationReport) {
+        guard info.isFinished else { return }
+        var missing = ManifestSums.Sum()
+        for record in info.records { missing += record.missing }
+        let told = info.losses[Loss.Cause.missingRecord.rawValue] ?? 0
+        if missing.value != told {
+            report.add(
+                .init(
+                    subject: .recordNumbers,
+                    message: "\(missing.value) record numbers are missing, \(told) are told as lost"
+                ))
         }
     }
 }
