@@ -75,6 +75,42 @@ enum StoredReferenceCheck {
                 SELECT NULL, p.address FROM mapping_page p JOIN mapping m ON m.id = p.mapping \
                 WHERE p.address - m.start < 0 OR p.address - m.start >= m.length
                 """),
+        Question(
+            subject: .database, message: "a mapping or a region is of no whole pages",
+            sql: """
+                SELECT NULL, start FROM mapping WHERE start % 4096 <> 0 OR length % 4096 <> 0 \
+                UNION ALL SELECT NULL, address FROM mapping_page WHERE address % 4096 <> 0 \
+                UNION ALL SELECT transition, region_start FROM execution \
+                WHERE region_start % 4096 <> 0 OR region_length % 4096 <> 0
+                """),
+        Question(
+            subject: .database, message: "a page must have a content or a reason why it has none",
+            sql: """
+                SELECT NULL, address FROM snapshot WHERE (content IS NULL) <> (reader IS NULL) \
+                OR (content IS NULL) = (unreadable IS NULL) OR (content IS NULL) = (error IS NULL)
+                """),
+        Question(
+            subject: .database, message: "a part of a label is missing",
+            sql: ["transition", "region", "layer"].map {
+                """
+                SELECT NULL, start FROM \($0) WHERE (label IS NULL) + (label_source IS NULL) \
+                + (label_detail IS NULL) NOT IN (0, 3)
+                """
+            }.joined(separator: " UNION ALL ")),
+        // What is unfinished is asked less.
+        Question(
+            subject: .sums, message: "it is neither finished nor unfinished",
+            sql: """
+                SELECT NULL, NULL FROM capture WHERE state NOT IN ('open', 'finished') \
+                OR (state = 'open') <> (ended_ns IS NULL) OR (state = 'open') <> (complete IS NULL) \
+                OR complete NOT IN (0, 1) OR ended_ns < started_ns
+                """),
+        Question(
+            subject: .sums, message: "its command has ended in two ways",
+            sql: """
+                SELECT NULL, NULL FROM capture \
+                WHERE target_exit_code IS NOT NULL AND target_signal IS NOT NULL
+                """),
     ]
 
     /// While the trace runs, an index is missing and the numbers are not known.
