@@ -40,6 +40,26 @@ enum CaptureDatabase {
         return configuration
     }
 
+    /// Why something could not be written, and whether it is because there is no room for it.
+    static func reason(of error: DatabaseError) -> (text: String, isRoom: Bool) {
+        let text = error.message ?? "SQLite"
+        switch error.resultCode {
+        case .SQLITE_FULL: return ("the disk is full", true)
+        // SQLite does not say that it was EFBIG.
+        case .SQLITE_IOERR where mayBeTooLarge:
+            let hint = OutputError.hint(forWriting: EFBIG)
+            return (hint.map { "\(text), \($0)" } ?? text, true)
+        default: return (text, false)
+        }
+    }
+
+    /// The size of files has a limit (setrlimit(2)).
+    private static var mayBeTooLarge: Bool {
+        var limit = rlimit()
+        return getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0
+            && limit.rlim_cur != rlim_t.max
+    }
+
     @Sendable
     static func harden(_ db: Database) throws {
         // Safe: the connection is open for as long as the closure runs; both options take two

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 internal import Foundation
 internal import GRDB
-internal import Glibc
 public import HuskModel
 internal import HuskPrivileges
 internal import Synchronization
@@ -255,23 +254,9 @@ public final class CaptureFileWriter: Sendable {
         guard let error = error as? DatabaseError else {
             return OutputError("cannot write \(path): \(error)")
         }
-        let reason: String? =
-            switch error.resultCode {
-            case .SQLITE_FULL: "the disk is full"
-            // SQLite does not say that it was EFBIG.
-            case .SQLITE_IOERR where mayBeTooLarge:
-                "\(error.message ?? "SQLite"), \(OutputError.hint(forWriting: EFBIG) ?? "EFBIG")"
-            default: nil
-            }
+        let (reason, isRoom) = CaptureDatabase.reason(of: error)
         return OutputError(
-            "cannot write \(path): \(reason ?? error.message ?? "SQLite")",
-            hint: reason == nil ? nil : "everything up to the last batch is in the file")
-    }
-
-    /// The size of files has a limit (setrlimit(2)).
-    private static var mayBeTooLarge: Bool {
-        var limit = rlimit()
-        return getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0
-            && limit.rlim_cur != rlim_t.max
+            "cannot write \(path): \(reason)",
+            hint: isRoom ? "everything up to the last batch is in the file" : nil)
     }
 }

@@ -24,7 +24,8 @@ extension CaptureFile {
             try queue.write { db in try AnalysisRows(names).replace(with: analysis, in: db) }
             try queue.close()
         } catch {
-            let reason = (error as? DatabaseError)?.message ?? "\(error)"
+            let reason =
+                (error as? DatabaseError).map { CaptureDatabase.reason(of: $0).text } ?? "\(error)"
             throw CaptureFileError(
                 .notWritable, "the analysis cannot be stored in \(path): \(reason)",
                 hint: "it is printed all the same; --no-store leaves the file alone")
