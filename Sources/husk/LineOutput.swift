@@ -4,8 +4,9 @@ import Husk
 import HuskCapture
 import Synchronization
 
-/// Where lines go: a descriptor, one write(2) for each line, so that lines of several
-/// processes do not mix and nothing waits in a buffer when Husk ends.
+/// Where lines go: a descriptor, a line at a time, so that nothing waits in a buffer when Husk ends.
+/// A line of up to PIPE_BUF bytes is one write(2), and does not mix with those of other processes;
+/// into a longer one the command's output may come, if it goes to the same place.
 final class LineOutput: Sendable {
     static let standardOutput = LineOutput(descriptor: STDOUT_FILENO)
     static let standardError = LineOutput(descriptor: STDERR_FILENO)
