@@ -82,7 +82,8 @@ static __always_inline void take_ticket(struct ticket *ticket)
 
 static __always_inline __u64 transition_id(const struct ticket *ticket)
 {
-	return ((__u64)ticket->cpu << 48) | (ticket->sequence & 0xffffffffffffULL);
+	/* Never 0, which says: of no transition. */
+	return ((__u64)(ticket->cpu + 1) << 48) | (ticket->sequence & 0xffffffffffffULL);
 }
 
 static __always_inline void fill_header(struct husk_header *header, struct ticket *ticket,
