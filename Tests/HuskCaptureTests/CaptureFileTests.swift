@@ -273,14 +273,18 @@ struct CaptureFileTests {
 
     @Test("what is replaced is kept until the trace has begun, its log with it")
     func replaced() throws {
-        try write([.transition(Sample.transition(1))], finishing: false)
+        let run = RunDescription(huskVersion: "1", command: nil, options: [:])
+        let source = try CaptureFileWriter(path: path, replaces: false, run: run)
+        source.add(.transition(Sample.transition(1)))
+        _ = source.drain()
         let old = try CaptureFile(path: path).info
-        // A copy, as a trace that was cut off has left it: no one has it open.
+        // A copy, as a trace that was cut off has left it: no one has it open. (The log goes when
+        // its writer does.)
         let copy = temporary.path + "/old.husk"
         for suffix in ["", "-wal"] {
             try FileManager.default.copyItem(atPath: path + suffix, toPath: copy + suffix)
         }
-        let run = RunDescription(huskVersion: "1", command: nil, options: [:])
+        source.discard()
         let discarded = try CaptureFileWriter(path: copy, replaces: true, run: run)
         #expect(try CaptureFile(path: copy).info.uuid != old.uuid)
         #expect(discarded.discard() == nil)
