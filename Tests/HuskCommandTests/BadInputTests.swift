@@ -208,22 +208,24 @@ struct BadInputTests {
         #expect(doctor.output.contains("missing  CAP_BPF"))
     }
 
-    @Test("no /proc", .enabled(if: getuid() == 0, "mounting needs root"))
-    func noProcessFiles() throws {
-        let script = "mount -t tmpfs none /proc || exit 99; exec \"$0\" run -- /bin/true"
-        let outcome = try Running(
+    /// A trace where a folder of the kernel's is hidden.
+    private func tracing(without folder: String) throws -> Outcome {
+        let script = "mount -t tmpfs none \(folder) || exit 99; exec \"$0\" run -- /bin/true"
+        return try Running(
             "/usr/bin/unshare", ["-m", "/bin/sh", "-c", script, BuildProducts.husk]
         ).finish()
+    }
+
+    @Test("no /proc", .enabled(if: getuid() == 0, "mounting needs root"))
+    func noProcessFiles() throws {
+        let outcome = try tracing(without: "/proc")
         #expect(outcome.status == 121)
         #expect(outcome.errors.contains("there is no /proc"))
     }
 
     @Test("a kernel without BTF", .enabled(if: getuid() == 0, "mounting needs root"))
     func noTypes() throws {
-        let script = "mount -t tmpfs none /sys/kernel/btf || exit 99; exec \"$0\" run -- /bin/true"
-        let outcome = try Running(
-            "/usr/bin/unshare", ["-m", "/bin/sh", "-c", script, BuildProducts.husk]
-        ).finish()
+        let outcome = try tracing(without: "/sys/kernel/btf")
         #expect(outcome.status == 121)
         #expect(outcome.errors.contains("CONFIG_DEBUG_INFO_BTF"))
     }

@@ -218,13 +218,19 @@ struct RunTests {
         #expect(outcome.outputLines.last == "0")
     }
 
+    /// A named pipe, and its reading end, which does not wait.
+    private func pipe(in folder: TemporaryFolder) throws -> (path: String, descriptor: Int32) {
+        let path = folder.path + "/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        try #require(descriptor >= 0)
+        return (path, descriptor)
+    }
+
     @Test("a second Ctrl-C does not wait for a slow reader either")
     func slowReader() throws {
         let temporary = try TemporaryFolder()
-        let path = temporary.path + "/pipe"
-        try #require(mkfifo(path, 0o600) == 0)
-        let pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        try #require(pipe >= 0)
+        let (path, pipe) = try pipe(in: temporary)
         defer { close(pipe) }
         let running = try Running(
             "/bin/bash",
@@ -253,10 +259,7 @@ struct RunTests {
     @Test("never waits in write(2) for a reader")
     func sharedPipe() throws {
         let temporary = try TemporaryFolder()
-        let path = temporary.path + "/pipe"
-        try #require(mkfifo(path, 0o600) == 0)
-        let pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        try #require(pipe >= 0)
+        let (path, pipe) = try pipe(in: temporary)
         let running = try Running(
             "/bin/bash",
             [

@@ -149,11 +149,11 @@ extension Enforcer {
             }
             views[Timeline.FileKey(file), default: []].append((piece, asked))
         }
+        var hasNew = false
         for list in views.values {
             guard list.contains(where: { $0.piece.region.isShared && $0.asked.contains(.write) }),
                 list.contains(where: { $0.asked.contains(.execute) })
             else { continue }
-            var hasNew = false
             // (What is the process's own of a file shows what is written to that until it is written
             // to itself.)
             for (piece, asked) in list
@@ -164,9 +164,9 @@ extension Enforcer {
                 add(tracee, region, file)
                 hasNew = true
             }
-            // A view that may not write was nothing that changes when it was mapped.
-            if hasNew { changingMemory?.note(tracee.space.sharedRanges, of: tracee.pid) }
         }
+        // A view that may not write was nothing that changes when it was mapped.
+        if hasNew { changingMemory?.note(tracee.space.sharedRanges, of: tracee.pid) }
     }
 
     private func add(_ tracee: Tracee, _ region: MappedRegion, _ file: FileIdentity) {

@@ -91,7 +91,9 @@ struct OutsideMemory {
     ///
     /// - Parameter range: the mapping, or a part of one.
     mutating func readMappedFile(_ range: Range<Address>, at offset: UInt64) -> FilePage {
-        if mapped?.range != range { mapped = openMappedFile(range).map { (range, $0) } }
+        if mapped?.range != range {
+            mapped = openMappedFile(range, of: holder()).map { (range, $0) }
+        }
         guard let file = mapped?.file, let offset = Int(exactly: offset),
             BackingFileReader.isReadable(file.descriptor)
         else { return .unknown }
@@ -106,14 +108,13 @@ struct OutsideMemory {
     /// Whether a mapping, or the one that a range is a part of, is made of huge pages from the pool.
     func isOfHugePages(_ range: Range<Address>) -> Bool {
         let hugetlbfs: Int64 = 0x9584_58F6  // HUGETLBFS_MAGIC, linux/magic.h
-        return openMappedFile(range).map {
+        return openMappedFile(range, of: ProcessFacts.memoryHolder(of: pid)).map {
             husk_file_system_type($0.descriptor.number) == hugetlbfs
         } ?? false
     }
 
     /// The folder has a file for each mapping as the kernel has it, no other ones.
-    private func openMappedFile(_ range: Range<Address>) -> FileHandle? {
-        let thread = knownHolder ?? ProcessFacts.memoryHolder(of: pid)
+    private func openMappedFile(_ range: Range<Address>, of thread: Int32) -> FileHandle? {
         func open(_ range: Range<Address>) -> FileHandle? {
             let name = "\(range.lowerBound.hexadecimal)-\(range.upperBound.hexadecimal)"
             return FileHandle("/proc/\(thread)/map_files/\(name)")

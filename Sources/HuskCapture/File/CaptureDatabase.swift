@@ -6,8 +6,8 @@ internal import Glibc
 
 /// How the database of a capture file is opened.
 enum CaptureDatabase {
-    /// How long a reader waits for another process, in seconds.
-    private static let readingPatience = 5.0
+    /// How long a reader, or who stores an analysis, waits for another process, in seconds.
+    static let patience = 5.0
 
     /// A write-ahead log: readers see whole batches while the trace runs, and a crash costs the last
     /// one. When the trace has ended it is folded into the file (``DatabaseQueue/close(afterMakingOneFile:)``).
@@ -34,7 +34,7 @@ enum CaptureDatabase {
         configuration.label = "husk-read"
         configuration.readonly = true
         // Another Husk may be storing an analysis, or folding a log into the file.
-        configuration.busyMode = .timeout(readingPatience)
+        configuration.busyMode = .timeout(patience)
         configuration.foreignKeysEnabled = false
         configuration.prepareDatabase(harden)
         return configuration

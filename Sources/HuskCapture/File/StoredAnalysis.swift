@@ -16,7 +16,7 @@ extension CaptureFile {
         var configuration = Configuration()
         configuration.label = "husk-analysis"
         configuration.foreignKeysEnabled = false
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(CaptureDatabase.patience)
         configuration.prepareDatabase(CaptureDatabase.harden)
         do {
             let queue = try DatabaseQueue(
